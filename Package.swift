@@ -1,0 +1,49 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every Swift target is built alike: Swift 6 language mode, warnings are errors, and imports say
+// what they let through.
+let swiftSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let cSettings: [CSetting] = [.treatAllWarnings(as: .error), .enableWarning("all")]
+
+let package = Package(
+  name: "lwkt-lua",
+  products: [
+    .library(name: "LWKTLua", targets: ["LWKTLua"]),
+    .executable(name: "lwkt-lua", targets: ["lwkt-lua"]),
+  ],
+  targets: [
+    // The kernel side in C: what a worker keeps in thread-local storage, native stacks, the ring.
+    .target(
+      name: "CLWKT",
+      cSettings: cSettings,
+      linkerSettings: [.linkedLibrary(":liburing.a")]
+    ),
+    // Lua's headers and everything that may longjmp: trampolines, the preemption hook.
+    .target(
+      name: "CLua",
+      dependencies: ["CLWKT"],
+      cSettings: cSettings,
+      linkerSettings: [
+        .linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"), .linkedLibrary("dl"),
+      ]
+    ),
+    .target(name: "LWKTCore", dependencies: ["CLWKT"], swiftSettings: swiftSettings),
+    .target(
+      name: "LWKTLua", dependencies: ["LWKTCore", "CLua", "CLWKT"], swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "lwkt-lua",
+      dependencies: ["LWKTLua"],
+      swiftSettings: swiftSettings,
+      // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`.
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]
+    ),
+  ]
+)

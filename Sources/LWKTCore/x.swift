@@ -1,0 +1,1 @@
+@usableFromInline func destroyObject(_ o: ObjectRef) {}
