@@ -1,9 +1,41 @@
-/* clua.h: Lua 5.4 for Swift. See the longjmp rule in docs/internals.md. */
+/* clua.h: Lua 5.4 for Swift.
+ *
+ * Everything here that is called from Swift keeps the longjmp rule: it cannot raise. Functions
+ * carry Lua's own mark [-o, +p, x]: values popped, pushed, and what may be raised ('-' nothing,
+ * 'm' memory only, which the domain's allocator rules out while Swift runs).
+ */
 #ifndef CLUA_H
 #define CLUA_H
 
+#include "clwkt.h"
 #include <lua5.4/lua.h>
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>
+
+/* ---- handles: full userdata of one word, the object they refer to (handle.c) ---- */
+
+#define LWKT_KINDS 16
+
+/* The object behind the handle at `index`, borrowed; NULL if that is no handle. [-0, +0, -] */
+void *lwkt_tohandle(lua_State *L, int index);
+
+/* Push the handle of `object` that this Lua heap already has, or a new one. Returns 1 when new:
+ * the caller then owes one reference to it, which __gc gives back. Needs 3 stack slots.
+ * [-0, +1, m] */
+int lwkt_pushhandle(lua_State *L, void *object, int kind);
+
+/* Make this heap's cache of handles. [-0, +0, m] */
+void lwkt_handle_open(lua_State *L);
+
+/* Register the metatable at the top of the stack for a kind and pop it. [-1, +0, m] */
+void lwkt_handle_setmetatable(lua_State *L, int kind);
+
+/* ---- function-like macros of lua.h that Swift does not import ---- */
+
+static inline void lwkt_pop(lua_State *L, int n) { lua_settop(L, -n - 1); }
+
+/* One step of a traversal in which nothing is assigned, so that the key is always found: with that,
+ * lua_next raises nothing. [-1, +(2|0), -] */
+static inline int lwkt_next(lua_State *L, int index) { return lua_next(L, index); }
 
 #endif
