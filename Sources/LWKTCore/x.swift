@@ -1,1 +1,0 @@
-@usableFromInline func destroyObject(_ o: ObjectRef) {}
