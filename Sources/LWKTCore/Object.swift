@@ -15,6 +15,7 @@ public enum ObjectKind: UInt8, Sendable {
   case counter
   case table
   case array
+  case code
 }
 
 /// The first field of every object.

@@ -1,1 +1,3 @@
-@usableFromInline func destroyObject(_ o: ObjectRef) {}
+@usableFromInline func destroyObject(_ o: ObjectRef) {
+  if o.objectKind == .code { destroyCode(o) }
+}
