@@ -1,13 +1,11 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Every Swift target is built alike: Swift 6 language mode, warnings are errors, and imports say
-// what they let through.
+// Every Swift target is built alike: Swift 6 language mode, and warnings are errors.
 let swiftSettings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .treatAllWarnings(as: .error),
   .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 

@@ -1,9 +1,13 @@
 /* percpu.c: a worker's thread-local block, and sleeping on a word. */
+#define _GNU_SOURCE
 #include "clwkt.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,3 +32,51 @@ void lwkt_futex_wake(const void *word, int count) {
 }
 
 void lwkt_thread_yield(void) { sched_yield(); }
+
+int lwkt_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+void lwkt_eventfd_signal(int descriptor) {
+  int saved = errno;
+  uint64_t one = 1;
+  ssize_t written = write(descriptor, &one, sizeof one);
+  (void)written; /* full means that it is signalled already */
+  errno = saved;
+}
+
+void lwkt_block_all_signals(void) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+/* The quota of the cgroup in whole cpus, rounded up, or `most`. */
+static int cgroup_quota(int most) {
+  char line[64];
+  long quota = -1, period = 0;
+  FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+  if (file != NULL) {
+    if (fgets(line, sizeof line, file) != NULL) {
+      if (sscanf(line, "%ld %ld", &quota, &period) != 2) quota = -1;
+    }
+    fclose(file);
+  } else {
+    FILE *v1 = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re");
+    FILE *v1p = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "re");
+    if (v1 != NULL && v1p != NULL && fscanf(v1, "%ld", &quota) == 1 &&
+        fscanf(v1p, "%ld", &period) != 1)
+      quota = -1;
+    if (v1 != NULL) fclose(v1);
+    if (v1p != NULL) fclose(v1p);
+  }
+  if (quota <= 0 || period <= 0) return most;
+  long cpus = (quota + period - 1) / period;
+  return cpus < most ? (int)cpus : most;
+}
+
+int lwkt_usable_cpus(void) {
+  cpu_set_t set;
+  int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                         : (int)sysconf(_SC_NPROCESSORS_ONLN);
+  if (cpus < 1) cpus = 1;
+  return cgroup_quota(cpus);
+}

@@ -4,7 +4,7 @@
 // heap, and are counted: a handle in a Lua heap, a payload in flight and a registry each hold one
 // reference. The last release destroys the object, on whichever kernel thread that happens.
 
-public import Synchronization
+import Synchronization
 
 /// What stands behind an object pointer. Raw values are part of no file format.
 public enum ObjectKind: UInt8, Sendable {
@@ -33,25 +33,67 @@ public struct ObjectHeader: ~Copyable {
 }
 
 /// A counted pointer to any object. Whether it owns a reference is said where it is stored.
+///
+/// Objects are aligned to 16 bytes, and the lowest bit says in which role the pointer refers to a
+/// message: set in the receiver's view of it (see `Message.swift`), clear in every other case.
 public typealias ObjectRef = UnsafeMutableRawPointer
 
 extension UnsafeMutableRawPointer {
+  /// The object's head, whatever the role.
   @inlinable @inline(__always)
   var objectHeader: UnsafeMutablePointer<ObjectHeader> {
-    assumingMemoryBound(to: ObjectHeader.self)
+    UnsafeMutablePointer(bitPattern: UInt(bitPattern: self) & ~1).unsafelyUnwrapped
   }
 
   /// The kind of the object this points to. Any kernel thread that holds a reference.
   @inlinable public var objectKind: ObjectKind { objectHeader.pointee.kind }
 
+  /// Is this the receiver's view of a message?
+  @inlinable public var isReceiverRole: Bool { UInt(bitPattern: self) & 1 != 0 }
+
   /// Take one more reference. Any kernel thread that holds one already.
   @inlinable public func retainObject() {
     objectHeader.pointee.references.add(1, ordering: .relaxed)
+    if isReceiverRole { message.pointee.receivers.add(1, ordering: .relaxed) }
   }
 
   /// Give one reference back; the last one destroys the object. Any kernel thread, no lock held.
   @inlinable public func releaseObject() {
+    if isReceiverRole { releaseReceiver() }
     let was = objectHeader.pointee.references.subtract(1, ordering: .acquiringAndReleasing).oldValue
-    if was == 1 { destroyObject(self) }
+    if was == 1 { destroyObject(UnsafeMutableRawPointer(objectHeader)) }
   }
+
+  @inlinable @inline(__always)
+  public var message: MessageRef {
+    UnsafeMutableRawPointer(objectHeader).assumingMemoryBound(to: Message.self)
+  }
+  public var thread: ThreadRef { assumingMemoryBound(to: Thread.self) }
+  public var port: PortRef { assumingMemoryBound(to: Port.self) }
+  public var token: TokenRef { assumingMemoryBound(to: Token.self) }
+
+  @usableFromInline
+  func releaseReceiver() {
+    let was = message.pointee.receivers.subtract(1, ordering: .acquiringAndReleasing).oldValue
+    if was == 1 { message.receiversGone() }
+  }
+}
+
+/// The last reference to `object` is gone. Any kernel thread, no lock held.
+@usableFromInline
+func destroyObject(_ object: ObjectRef) {
+  switch object.objectKind {
+  case .thread: object.thread.destroy()
+  case .port: object.port.destroy()
+  case .message: object.message.destroy()
+  case .token: object.token.destroy()
+  case .counter, .table, .array: destroySharedObject(object)
+  case .code: destroyCode(object)
+  }
+}
+
+/// Where a field of a pointee is. Only for storage that stays where it is: fields of allocated blocks.
+@inlinable @inline(__always)
+func addressOf<Value: ~Copyable>(_ value: inout Value) -> UnsafeMutablePointer<Value> {
+  withUnsafeMutablePointer(to: &value) { $0 }
 }

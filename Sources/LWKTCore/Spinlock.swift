@@ -1,14 +1,14 @@
 // Spinlock.swift: mutual exclusion for a handful of instructions.
 
 import CLWKT
-public import Synchronization
+import Synchronization
 
 /// Guards the waiters and the queue of one object for a few instructions at a time.
 ///
 /// The holder never waits, never calls Lua, never sends an IPI and never takes a second spinlock
 /// unless the comment there gives the order. Workers may outnumber the cores, so a holder may lose
 /// its core: a spinner that has waited long gives its own core away.
-public struct Spinlock: ~Copyable {
+public struct Spinlock: ~Copyable, Sendable {
   /// 0 free, 1 held. Acquire on lock and release on unlock order all that the lock guards.
   @usableFromInline let word = Atomic<UInt32>(0)
 

@@ -11,22 +11,26 @@ extension Encoder {
     "\(operation): cannot send \(refusal.what) at \(path(refusal.link))"
   }
 
-  /// From the outermost: an argument, a global, or an upvalue of the innermost function on the way.
+  /// From the outermost: an argument or global, the variables on the way from function to function,
+  /// and where the last of these functions is.
   private borrowing func path(_ innermost: EncodedLink) -> String {
+    var parts: [String] = []
     var steps: [String] = []
+    var lastFunction: UInt32 = 0
     var link = innermost
     while true {
+      let rest = steps.reversed().joined()
       switch link.kind {
-      case .argument:
-        return "[\(link.data)]" + steps.reversed().joined()
-      case .threadFunction:
-        return "the thread function" + steps.reversed().joined()
-      case .global:
-        return "global '\(text(rawString(at: link.data)))'" + steps.reversed().joined()
+      case .argument, .threadFunction, .global:
+        let hasRoot = !rest.isEmpty || (link.kind == .global ? parts.count != 1 : parts.isEmpty)
+        if hasRoot { parts.append(root(link, rest)) }
+        if parts.count > 5 { parts[2...(parts.count - 3)] = ["..."] }
+        let path = parts.reversed().joined(separator: ", ")
+        return lastFunction == 0 ? path : "\(path) of \(functionName(lastFunction))"
       case .upvalue:
-        let name = upvalueName(link.parent, link.data)
-        return "upvalue '\(name)'" + steps.reversed().joined() + " of "
-          + functionName(link.parent)
+        parts.append("upvalue '\(upvalueName(link.parent, link.data))\(rest)'")
+        steps = []
+        if lastFunction == 0 { lastFunction = link.parent }
       case .index:
         steps.append("[\(link.data)]")
       case .key:
@@ -37,6 +41,14 @@ extension Encoder {
         steps.append("(metatable)")
       }
       link = self.link(of: link.parent)
+    }
+  }
+
+  private borrowing func root(_ link: EncodedLink, _ rest: String) -> String {
+    switch link.kind {
+    case .global: "global '\(text(rawString(at: link.data)))\(rest)'"
+    case .threadFunction: "the thread function\(rest)"
+    default: "[\(link.data)]\(rest)"
     }
   }
 

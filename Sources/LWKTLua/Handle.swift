@@ -1,7 +1,7 @@
 // Handle.swift: Lua values that refer to objects outside the heap.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 /// A `lua_State *`: a coroutine, and through it its heap.
 typealias LuaState = OpaquePointer

@@ -28,6 +28,8 @@ struct lwkt_percpu {
   void *td;                 /* the LWKT thread that runs now, NULL in the loop */
   void *volatile running_L; /* the lua_State executing now, NULL outside Lua */
   int switch_kind;          /* enum lwkt_switch_kind of the switch in progress */
+  void *stack;              /* the spare stack the loop runs on, NULL on the thread's own */
+  void *left_stack;         /* the one just left, between unpark and park's return */
   int swift_depth;          /* > 0 while Swift runs below Lua: the allocator must not fail */
 };
 
@@ -66,5 +68,34 @@ void lwkt_futex_wake(const void *word, int count);
 
 /* Give this core to another kernel thread. */
 void lwkt_thread_yield(void);
+
+/* Write to / read away an eventfd. Signal: async-signal-safe. */
+int lwkt_eventfd(void);
+void lwkt_eventfd_signal(int descriptor);
+
+/* How many cpus this process may use: its affinity mask, cut by its cgroup's cpu quota. */
+int lwkt_usable_cpus(void);
+
+/* No signal is delivered to this kernel thread from now on. */
+void lwkt_block_all_signals(void);
+
+/* ---- native stacks (stack.c) ---- */
+
+/* A spare stack with a guard page, or NULL. Kept in lists through its `next`. */
+void *lwkt_stack_new(void);
+void lwkt_stack_free(void *stack);
+void *lwkt_stack_next(void *stack);
+void lwkt_stack_set_next(void *stack, void *next);
+
+/* Run `loop` so that it may end on another stack than it began on. A worker's kernel thread. */
+void lwkt_run_loop(void (*loop)(void));
+
+/* Store where this thread is in *where, and run `loop` on `spare`. Returns when `lwkt_unpark` is
+ * called with *where, which is NULL again then; the result is the stack that was left by that, for
+ * the pool, or NULL if it was the kernel thread's own. */
+void *lwkt_park(void *spare, void **where, void (*loop)(void));
+
+/* Leave the present stack for good and go on in `lwkt_park`. */
+_Noreturn void lwkt_unpark(void *where);
 
 #endif

@@ -1,0 +1,212 @@
+/* stack.c: native stacks that wait.
+ *
+ * Every kernel thread of a worker runs the loop on one stack at a time. Parking leaves a loop frame
+ * and a thread's frames behind on one stack and begins a fresh loop on another; unparking abandons
+ * the loop frame it is called from, which holds nothing, and goes on where the parked one stands. */
+#define _GNU_SOURCE
+#include "clwkt.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LWKT_TSAN 1
+void *__tsan_get_current_fiber(void);
+void *__tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void *fiber);
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+#endif
+#if __has_feature(address_sanitizer)
+#define LWKT_ASAN 1
+#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/asan_interface.h>
+#endif
+#endif
+
+/* 200 nested C calls, Lua's limit, with room: a level of gsub takes some 1.5 KB. Untouched pages
+ * cost nothing. */
+enum { STACK_BYTES = 1 << 20 };
+
+struct stack {
+  struct stack *next;
+  char *base; /* of the mapping, the guard page first */
+  size_t bytes;
+  void (*loop)(void);
+#ifdef LWKT_TSAN
+  void *fiber;
+#endif
+};
+
+struct parked {
+  ucontext_t context;
+  struct stack *stack;
+  void **where;
+#ifdef LWKT_TSAN
+  void *fiber;
+#endif
+#ifdef LWKT_ASAN
+  void *fake_stack;
+  const void *bottom;
+  size_t bytes;
+#endif
+};
+
+/* Where the kernel thread's first loop was begun, to end the worker wherever the loop has got to. */
+static _Thread_local struct parked home;
+static _Thread_local volatile int is_home;
+
+void *lwkt_stack_new(void) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  size_t bytes = STACK_BYTES + page;
+  char *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  if (base == MAP_FAILED) return NULL;
+  if (mprotect(base, page, PROT_NONE) != 0) {
+    munmap(base, bytes);
+    return NULL;
+  }
+  struct stack *stack = malloc(sizeof *stack);
+  if (stack == NULL) {
+    munmap(base, bytes);
+    return NULL;
+  }
+  stack->next = NULL;
+  stack->base = base;
+  stack->bytes = bytes;
+#ifdef LWKT_TSAN
+  stack->fiber = __tsan_create_fiber(0);
+#endif
+  return stack;
+}
+
+void lwkt_stack_free(void *raw) {
+  struct stack *stack = raw;
+#ifdef LWKT_TSAN
+  __tsan_destroy_fiber(stack->fiber);
+#endif
+#ifdef LWKT_ASAN
+  __asan_unpoison_memory_region(stack->base, stack->bytes);
+#endif
+  munmap(stack->base, stack->bytes);
+  free(stack);
+}
+
+void *lwkt_stack_next(void *stack) { return ((struct stack *)stack)->next; }
+void lwkt_stack_set_next(void *stack, void *next) { ((struct stack *)stack)->next = next; }
+
+/* Before and after each switch: tell the sanitizers. */
+static void leave(struct parked *from, struct stack *to, const struct parked *back) {
+#ifdef LWKT_TSAN
+  if (from != NULL) from->fiber = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(to != NULL ? to->fiber : back->fiber, 0);
+#endif
+#ifdef LWKT_ASAN
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  const void *bottom = to != NULL ? to->base + page : back->bottom;
+  size_t bytes = to != NULL ? to->bytes - page : back->bytes;
+  __sanitizer_start_switch_fiber(from != NULL ? &from->fake_stack : NULL, bottom, bytes);
+#endif
+  (void)from, (void)to, (void)back;
+}
+
+static void arrive(struct parked *at) {
+#ifdef LWKT_ASAN
+  __sanitizer_finish_switch_fiber(at != NULL ? at->fake_stack : NULL, NULL, NULL);
+#endif
+  (void)at;
+}
+
+static void describe(struct parked *where) {
+#ifdef LWKT_ASAN
+  struct stack *stack = lwkt_percpu()->stack;
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  if (stack != NULL) {
+    where->bottom = stack->base + page;
+    where->bytes = stack->bytes - page;
+  } else {
+    pthread_attr_t attr;
+    void *base;
+    pthread_getattr_np(pthread_self(), &attr);
+    pthread_attr_getstack(&attr, &base, &where->bytes);
+    where->bottom = base;
+    pthread_attr_destroy(&attr);
+  }
+#endif
+  (void)where;
+}
+
+/* The bottom of a spare stack. A loop that returns here has ended its worker. */
+static void begin(void) {
+  arrive(NULL);
+  struct stack *stack = lwkt_percpu()->stack;
+  stack->loop();
+  is_home = 1;
+  leave(NULL, NULL, &home);
+  setcontext(&home.context);
+  abort();
+}
+
+void lwkt_run_loop(void (*loop)(void)) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  self->stack = NULL;
+  is_home = 0;
+  describe(&home);
+#ifdef LWKT_TSAN
+  home.fiber = __tsan_get_current_fiber();
+#endif
+  getcontext(&home.context);
+  if (is_home) {
+    /* Ended on a spare stack, which nobody needs any more. */
+    arrive(&home);
+    if (self->stack != NULL) lwkt_stack_free(self->stack);
+    self->stack = NULL;
+    return;
+  }
+  loop();
+  if (self->stack != NULL) {
+    is_home = 1;
+    setcontext(&home.context);
+  }
+}
+
+void *lwkt_park(void *spare, void **where, void (*loop)(void)) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  struct parked here;
+  struct stack *to = spare;
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  ucontext_t fresh;
+  here.stack = self->stack;
+  here.where = where;
+  *where = &here;
+  to->loop = loop;
+  getcontext(&fresh);
+  fresh.uc_stack.ss_sp = to->base + page;
+  fresh.uc_stack.ss_size = to->bytes - page;
+  fresh.uc_link = NULL;
+  makecontext(&fresh, begin, 0);
+  describe(&here);
+  self->stack = to;
+  self->running_L = NULL;
+  leave(&here, to, NULL);
+  swapcontext(&here.context, &fresh);
+  arrive(&here);
+  *where = NULL;
+  self = lwkt_percpu();
+  void *left = self->left_stack;
+  self->left_stack = NULL;
+  return left;
+}
+
+_Noreturn void lwkt_unpark(void *where) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  struct parked *there = where;
+  self->left_stack = self->stack;
+  self->stack = there->stack;
+  leave(NULL, NULL, there);
+  setcontext(&there->context);
+  abort();
+}

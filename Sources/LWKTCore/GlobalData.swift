@@ -1,0 +1,224 @@
+// GlobalData.swift: what one worker, a virtual cpu, owns.
+
+import CLWKT
+import Synchronization
+
+public typealias GlobalDataRef = UnsafeMutablePointer<GlobalData>
+
+/// Everything that only the worker itself touches: no locks, no atomics. What others may touch is in
+/// `CPUShared`.
+public struct GlobalData: ~Copyable {
+  public let cpu: Int
+  public let host: HostRef
+  let shared: UnsafeMutablePointer<CPUShared>
+  var runQueue = RunQueue()
+  var timers = TimerHeap()
+  /// All threads this worker owns, in no order.
+  var allThreads: ThreadRef?
+  /// The domains that live here, newest first.
+  public internal(set) var domains: DomainRef?
+  public internal(set) var domainCount = 0
+  /// The clock as last read: nanoseconds.
+  public internal(set) var coarseNow: UInt64 = 0
+  /// Switches until the loop looks at clock and ring again.
+  var switchesToPoll = GlobalData.switchesPerPoll
+  /// Threads woken to the head of the run queue since one was taken from the tail's side.
+  var boosts = 0
+  /// Inside an IPI handler that was called while a thread of this worker runs.
+  var drainDepth = 0
+  /// The worker that was asked for threads and has not answered; -1 for none.
+  var askedCPU = -1
+  /// Where the next search for a worker to ask begins.
+  var askNext: Int
+  var lastHint: UInt64 = 0
+  /// The system call engine, made when first needed.
+  var engine: (any SysportEngine)?
+  var stacks = StackPool()
+  var pools = ObjectPools()
+  var nextThreadID: UInt64
+  /// Timers of dead threads' errors: they do not count as something still to come.
+  var unnoticedTimers = 0
+  /// How the turn of the thread that is being parked ends.
+  var parkedOutcome = RunOutcome.waiting
+  /// See `moveSelf`.
+  var departing: Departure?
+  /// This worker has told its threads that the program ends.
+  var isDraining = false
+
+  static let switchesPerPoll = 32
+
+  init(cpu: Int, host: HostRef, shared: UnsafeMutablePointer<CPUShared>) {
+    self.cpu = cpu
+    self.host = host
+    self.shared = shared
+    askNext = cpu + 1
+    nextThreadID = UInt64(cpu) << 48
+  }
+}
+
+/// What any worker may touch of one worker: atomics, on cache lines of their own.
+struct CPUShared: ~Copyable {
+  /// Bit s of word s/64: worker s has sent IPIs. Set with acquire-release, taken with acquire.
+  let pending: InlineArray<4, Atomic<UInt64>>
+  /// Set (release) by whoever leaves something for this worker: IPIs, the monitor's tick, a change
+  /// of the host's phase. The loop reads it (relaxed) before each switch and takes it (acquire).
+  let attention = Atomic<Bool>(false)
+  /// Written to wake a worker that sleeps in its engine: an eventfd, or -1 while there is none.
+  let wakeDescriptor = Atomic<Int32>(-1)
+  /// `SleepState`. Sequentially consistent against `pending` and the inbox.
+  let sleepState = Atomic<UInt32>(SleepState.awake)
+  /// IPIs from kernel threads that are no workers: a stack of `InboxEntry`, newest first.
+  let inbox = Atomic<UInt>(0)
+  private let padding0 = Padding()
+
+  // Written by the owner (relaxed), read by the monitor and by idle workers as hints.
+
+  /// Threads on the run queue.
+  let load = Atomic<Int>(0)
+  /// Switches so far: tells the monitor whether the same thread is still running.
+  let switches = Atomic<UInt64>(0)
+  /// The earliest timer, or `.max`.
+  let nextDeadline = Atomic<UInt64>(.max)
+  /// System calls in flight plus armed timers, published before sleeping: reasons to wake by itself.
+  let expected = Atomic<Int>(0)
+  /// System calls in flight.
+  let inFlight = Atomic<Int>(0)
+  /// The worker's `pthread_t`, written before it is announced.
+  let kernelThread = Atomic<UInt>(0)
+  /// A thread is running.
+  let isBusy = Atomic<Bool>(false)
+  let counters: Counters
+  private let padding1 = Padding()
+
+  init() {
+    pending = InlineArray { _ in Atomic(0) }
+    counters = Counters()
+  }
+
+  enum SleepState {
+    static let awake: UInt32 = 0
+    /// In a futex on `sleepState`.
+    static let onWord: UInt32 = 1
+    /// In the system call engine.
+    static let inEngine: UInt32 = 2
+  }
+
+  private struct Padding: ~Copyable {
+    let words = InlineArray<16, UInt64>(repeating: 0)
+  }
+}
+
+/// What `lwkt.stat` shows of one worker. The owner alone writes: a relaxed load and store, no
+/// read-modify-write; others read relaxed.
+public struct Counters: ~Copyable {
+  let values: InlineArray<16, Atomic<UInt64>>
+  init() { values = InlineArray { _ in Atomic(0) } }
+
+  public enum Name: Int, CaseIterable, Sendable {
+    case switches, ipisSent, ipisAvoided, ipiQueueFull, ipisChased, threadsGiven, threadsTaken
+    case preemptions, sysportMessages, tokenCollisions, threadsCreated, threadsEnded
+    case stacksParked, idleSleeps, workRequests
+
+    public var label: StaticString {
+      switch self {
+      case .switches: "switches"
+      case .ipisSent: "ipis_sent"
+      case .ipisAvoided: "ipis_avoided"
+      case .ipiQueueFull: "ipi_queue_full"
+      case .ipisChased: "ipis_chased"
+      case .threadsGiven: "threads_given"
+      case .threadsTaken: "threads_taken"
+      case .preemptions: "preemptions"
+      case .sysportMessages: "sysport_messages"
+      case .tokenCollisions: "token_collisions"
+      case .threadsCreated: "threads_created"
+      case .threadsEnded: "threads_ended"
+      case .stacksParked: "stacks_parked"
+      case .idleSleeps: "idle_sleeps"
+      case .workRequests: "work_requests"
+      }
+    }
+  }
+
+  @inline(__always)
+  borrowing func add(_ name: Name, _ amount: UInt64 = 1) {
+    values[name.rawValue].store(
+      values[name.rawValue].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+  }
+
+  borrowing func get(_ name: Name) -> UInt64 { values[name.rawValue].load(ordering: .relaxed) }
+}
+
+/// This worker. Only on a worker's kernel thread.
+@inline(__always)
+public var mycpu: GlobalDataRef {
+  lwkt_mygd().unsafelyUnwrapped.assumingMemoryBound(to: GlobalData.self)
+}
+
+/// This worker, or nil on any other kernel thread.
+@inline(__always)
+public var mycpuIfWorker: GlobalDataRef? {
+  lwkt_mygd()?.assumingMemoryBound(to: GlobalData.self)
+}
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  /// Own worker.
+  @inline(__always)
+  public func count(_ name: Counters.Name, _ amount: UInt64 = 1) {
+    pointee.shared.pointee.counters.add(name, amount)
+  }
+
+  func link(_ domain: DomainRef) {
+    domain.pointee.previous = nil
+    domain.pointee.next = pointee.domains
+    if let first = pointee.domains { first.pointee.previous = domain }
+    pointee.domains = domain
+    pointee.domainCount += 1
+  }
+
+  func unlink(_ domain: DomainRef) {
+    if let next = domain.pointee.next { next.pointee.previous = domain.pointee.previous }
+    if let previous = domain.pointee.previous {
+      previous.pointee.next = domain.pointee.next
+    } else {
+      pointee.domains = domain.pointee.next
+    }
+    pointee.domainCount -= 1
+  }
+
+  func link(_ thread: ThreadRef) {
+    thread.pointee.registryPrevious = nil
+    thread.pointee.registryNext = pointee.allThreads
+    if let first = pointee.allThreads { first.pointee.registryPrevious = thread }
+    pointee.allThreads = thread
+  }
+
+  func unlink(_ thread: ThreadRef) {
+    if let next = thread.pointee.registryNext {
+      next.pointee.registryPrevious = thread.pointee.registryPrevious
+    }
+    if let previous = thread.pointee.registryPrevious {
+      previous.pointee.registryNext = thread.pointee.registryNext
+    } else {
+      pointee.allThreads = thread.pointee.registryNext
+    }
+  }
+
+  /// Own worker.
+  public func armTimer(_ timer: TimerRef) {
+    pointee.timers.add(timer)
+    publishDeadline()
+  }
+
+  /// Own worker.
+  public func disarmTimer(_ timer: TimerRef) {
+    pointee.timers.remove(timer)
+    publishDeadline()
+  }
+
+  @inline(__always)
+  private func publishDeadline() {
+    pointee.shared.pointee.nextDeadline.store(
+      pointee.timers.earliest ?? .max, ordering: .relaxed)
+  }
+}

@@ -1,0 +1,466 @@
+// Host.swift: the workers together: starting, counting who is awake, stopping.
+
+import CLWKT
+import Glibc
+import Synchronization
+
+public typealias HostRef = UnsafeMutablePointer<HostState>
+
+/// What the language binding does for the core. Called with the context each comment names.
+public struct Binding: Sendable {
+  /// Run a thread until it yields, waits or ends; returns a `RunOutcome`'s raw value. In the loop of
+  /// its worker. A C function: this call is in every switch.
+  public var run: @convention(c) (_ thread: UnsafeMutableRawPointer) -> Int32
+  /// The running thread should let a better one run soon. On its worker, while it runs.
+  public var requestSwitch: @convention(c) () -> Void
+  /// Signal worker's kernel thread so that the running thread lets go. The monitor.
+  public var preempt: @Sendable (_ kernelThread: pthread_t) -> Void
+  /// A thread died of an error that nobody took notice of. Its owner.
+  public var reportDeath: @Sendable (ThreadRef) -> Void
+  /// Nobody will ever wake: `report` says who waits for what. Any worker, all others asleep.
+  public var reportDeadlock: @Sendable (_ report: String) -> Void
+  /// The worker ends: give back what the binding keeps for it. Its kernel thread, after the loop.
+  public var workerEnds: @Sendable () -> Void
+
+  public init(
+    run: @escaping @convention(c) (_ thread: UnsafeMutableRawPointer) -> Int32,
+    requestSwitch: @escaping @convention(c) () -> Void,
+    preempt: @escaping @Sendable (_ kernelThread: pthread_t) -> Void,
+    reportDeath: @escaping @Sendable (ThreadRef) -> Void,
+    reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
+    workerEnds: @escaping @Sendable () -> Void
+  ) {
+    self.run = run
+    self.requestSwitch = requestSwitch
+    self.preempt = preempt
+    self.reportDeath = reportDeath
+    self.reportDeadlock = reportDeadlock
+    self.workerEnds = workerEnds
+  }
+}
+
+/// All nondeterminism of the scheduler passes through here.
+public struct Policy: Sendable {
+  /// What time it is: nanoseconds, monotonic.
+  public var now: @Sendable () -> UInt64
+  /// How long a thread may run while others wait: nanoseconds.
+  public var quantum: UInt64
+  public init(now: @escaping @Sendable () -> UInt64 = { lwkt_nanotime() }, quantum: UInt64 = 4_000_000)
+  {
+    self.now = now
+    self.quantum = quantum
+  }
+}
+
+/// Where a host stands.
+enum HostPhase {
+  static let running: UInt32 = 0
+  /// The program is over: every thread left has been aborted and is let run to its end.
+  static let draining: UInt32 = 1
+  /// Workers leave their loops.
+  static let stopped: UInt32 = 2
+}
+
+/// The state all workers share. Constant after start except for the atomics and what names a lock.
+public struct HostState: ~Copyable {
+  public let workerCount: Int
+  let binding: Binding
+  let policy: Policy
+  let spinNanoseconds: UInt64
+  let ipiCapacity: Int
+  private let sharedBlocks: UnsafeMutablePointer<CPUShared>
+  /// workerCount squared: created by the source before its first send, release; read acquire.
+  private let queues: UnsafeMutablePointer<Atomic<UInt>>
+  /// The workers' GlobalData, stored (release) when one starts.
+  private let globals: UnsafeMutablePointer<Atomic<UInt>>
+  private let kernelThreads: UnsafeMutablePointer<pthread_t>
+
+  /// Workers 0..<startedWorkers run. Release by the starter, under `lifeLock`.
+  let startedWorkers = Atomic<Int>(0)
+  /// How many workers are not asleep in the kernel. A worker counts itself out before it sleeps;
+  /// whoever wakes it counts it in before he himself can sleep. So when it falls to 0 no IPI is
+  /// under way, and everything all workers did happened before (acquire-release).
+  let active = Atomic<Int>(0)
+  /// Operations that somebody outside the workers will complete.
+  let external = Atomic<Int>(0)
+  let phase = Atomic<UInt32>(HostPhase.running)
+  /// Threads that keep the program alive.
+  let liveThreads = Atomic<Int>(0)
+  /// All threads that have not ended.
+  let allThreads = Atomic<Int>(0)
+  /// When draining must be over: nanoseconds.
+  let drainDeadline = Atomic<UInt64>(.max)
+  /// Some thread's error went unnoticed.
+  public let hadUnnoticedErrors = Atomic<Bool>(false)
+  public let isDeadlocked = Atomic<Bool>(false)
+  private let portIDs = Atomic<UInt64>(1)
+  private let foreignThreadIDs = Atomic<UInt64>(1 << 63)
+  private let roots = Atomic<UInt32>(0)
+  let placement = Atomic<UInt32>(0)
+  let lifeLock = Spinlock()
+
+  let messageDepot = Depot()
+  let threadDepot = Depot()
+  let sleepTable = SleepTable()
+  let names: NameTable
+  let monitor: Monitor
+  /// Keeps the program running although it has no thread: an embedder's host between chunks.
+  let isBackground: Bool
+
+  init(
+    workers: Int, binding: Binding, policy: Policy, background: Bool, ipiCapacity: Int,
+    spinNanoseconds: UInt64
+  ) {
+    workerCount = workers
+    self.binding = binding
+    self.policy = policy
+    self.spinNanoseconds = spinNanoseconds
+    self.ipiCapacity = ipiCapacity
+    isBackground = background
+    sharedBlocks = .allocate(capacity: workers)
+    for cpu in 0..<workers { (sharedBlocks + cpu).initialize(to: CPUShared()) }
+    queues = .allocate(capacity: workers * workers)
+    for index in 0..<(workers * workers) { (queues + index).initialize(to: Atomic(0)) }
+    globals = .allocate(capacity: workers)
+    for cpu in 0..<workers { (globals + cpu).initialize(to: Atomic(0)) }
+    kernelThreads = .allocate(capacity: workers)
+    names = NameTable()
+    monitor = Monitor()
+  }
+
+  deinit {
+    for index in 0..<(workerCount * workerCount) {
+      if let queue = UnsafeMutablePointer<IPIQueue>(
+        bitPattern: queues[index].load(ordering: .relaxed))
+      {
+        queue.deinitialize(count: 1)
+        queue.deallocate()
+      }
+    }
+    (queues).deinitialize(count: workerCount * workerCount)
+    queues.deallocate()
+    sharedBlocks.deinitialize(count: workerCount)
+    sharedBlocks.deallocate()
+    globals.deinitialize(count: workerCount)
+    globals.deallocate()
+    kernelThreads.deallocate()
+  }
+
+  borrowing func sharedBlock(_ cpu: Int) -> UnsafeMutablePointer<CPUShared> { sharedBlocks + cpu }
+  borrowing func queueSlot(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt>> { queues + index }
+  borrowing func globalSlot(_ cpu: Int) -> UnsafeMutablePointer<Atomic<UInt>> { globals + cpu }
+  borrowing func kernelThreadSlot(_ cpu: Int) -> UnsafeMutablePointer<pthread_t> {
+    kernelThreads + cpu
+  }
+  /// Thread ids: a worker counts in its own part of the range; others share the last.
+  borrowing func takeThreadID(_ gd: GlobalDataRef?) -> UInt64 {
+    guard let gd else { return foreignThreadIDs.add(1, ordering: .relaxed).oldValue }
+    gd.pointee.nextThreadID += 1
+    return gd.pointee.nextThreadID
+  }
+  borrowing func takeRootNumber() -> UInt32 {
+    UInt32(truncatingIfNeeded: roots.add(1, ordering: .relaxed).newValue)
+  }
+  borrowing func takePortID() -> UInt64 { portIDs.add(1, ordering: .relaxed).oldValue }
+}
+
+/// An IPI from a kernel thread that is no worker.
+struct InboxEntry {
+  var next: UnsafeMutablePointer<InboxEntry>?
+  var ipi: IPI
+}
+typealias InboxEntryRef = UnsafeMutablePointer<InboxEntry>
+
+extension UnsafeMutablePointer where Pointee == HostState {
+  func shared(_ cpu: Int) -> UnsafeMutablePointer<CPUShared> { pointee.sharedBlock(cpu) }
+
+  func nextPortID() -> UInt64 { pointee.takePortID() }
+
+  /// The queue between two workers. Made by the source when it first sends.
+  func queue(from source: Int, to target: Int) -> UnsafeMutablePointer<IPIQueue> {
+    let slot = pointee.queueSlot(source * pointee.workerCount + target)
+    if let queue = UnsafeMutablePointer<IPIQueue>(
+      bitPattern: slot.pointee.load(ordering: .acquiring))
+    {
+      return queue
+    }
+    let queue = UnsafeMutablePointer<IPIQueue>.allocate(capacity: 1)
+    queue.initialize(to: IPIQueue(capacity: pointee.ipiCapacity))
+    slot.pointee.store(UInt(bitPattern: queue), ordering: .releasing)
+    return queue
+  }
+
+  // MARK: Waking
+
+  /// If worker `cpu` sleeps, wake it. Any kernel thread.
+  @inline(__always)
+  func wake(_ cpu: Int) {
+    if shared(cpu).pointee.sleepState.load(ordering: .sequentiallyConsistent)
+      != CPUShared.SleepState.awake
+    {
+      wakeSleeper(cpu)
+    }
+  }
+
+  @inline(never)
+  private func wakeSleeper(_ cpu: Int) {
+    let target = shared(cpu)
+    let state = target.pointee.sleepState.load(ordering: .sequentiallyConsistent)
+    guard state != CPUShared.SleepState.awake,
+      target.pointee.sleepState.compareExchange(
+        expected: state, desired: CPUShared.SleepState.awake, ordering: .sequentiallyConsistent
+      ).exchanged
+    else { return }
+    countActive()
+    if state == CPUShared.SleepState.onWord {
+      lwkt_futex_wake(target.sleepWord, 1)
+    } else {
+      lwkt_eventfd_signal(target.pointee.wakeDescriptor.load(ordering: .acquiring))
+    }
+  }
+
+  /// Make worker `cpu` look around, asleep or not. Any kernel thread.
+  func prod(_ cpu: Int) {
+    shared(cpu).pointee.attention.store(true, ordering: .sequentiallyConsistent)
+    wake(cpu)
+  }
+
+  func countActive() {
+    if pointee.active.add(1, ordering: .acquiringAndReleasing).oldValue == 0 {
+      pointee.monitor.wake()
+    }
+  }
+
+  /// Every worker sleeps: is there a timer, a system call or an outside operation that will wake one?
+  var isQuiescent: Bool {
+    if pointee.external.load(ordering: .acquiring) > 0 { return false }
+    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring)
+    where shared(cpu).pointee.expected.load(ordering: .acquiring) > 0 {
+      return false
+    }
+    return true
+  }
+
+  /// The last worker awake has found that nobody will ever wake. On that worker, counted in again.
+  func nothingLeft() {
+    let phase = pointee.phase.load(ordering: .acquiring)
+    if phase == HostPhase.draining {
+      // Threads that cannot be woken even by an abort, or none at all.
+      return stop()
+    }
+    guard phase == HostPhase.running, pointee.liveThreads.load(ordering: .acquiring) > 0 else {
+      return
+    }
+    if pointee.isDeadlocked.exchange(true, ordering: .acquiringAndReleasing) { return }
+    pointee.binding.reportDeadlock(deadlockReport())
+    drain()
+  }
+
+  /// Post an IPI from a kernel thread that is no worker.
+  func post(_ ipi: IPI, to cpu: Int) {
+    let entry = InboxEntryRef.allocate(capacity: 1)
+    let inbox = shared(cpu)
+    var head = inbox.pointee.inbox.load(ordering: .relaxed)
+    entry.initialize(to: InboxEntry(next: nil, ipi: ipi))
+    while true {
+      entry.pointee.next = InboxEntryRef(bitPattern: head)
+      let swap = inbox.pointee.inbox.compareExchange(
+        expected: head, desired: UInt(bitPattern: entry), ordering: .sequentiallyConsistent)
+      if swap.exchanged { break }
+      head = swap.original
+    }
+    prod(cpu)
+  }
+
+  // MARK: Workers
+
+  /// Start workers up to and including `cpu`. A worker, or the kernel thread that made the host.
+  func startWorkers(through cpu: Int) {
+    guard pointee.startedWorkers.load(ordering: .acquiring) <= cpu else { return }
+    pointee.lifeLock.lock()
+    var next = pointee.startedWorkers.load(ordering: .relaxed)
+    while next <= min(cpu, pointee.workerCount - 1),
+      pointee.phase.load(ordering: .relaxed) == HostPhase.running
+    {
+      pointee.active.add(1, ordering: .acquiringAndReleasing)
+      let arguments = UnsafeMutablePointer<WorkerStart>.allocate(capacity: 1)
+      arguments.initialize(to: WorkerStart(host: self, cpu: next))
+      let error = pthread_create(pointee.kernelThreadSlot(next), nil, workerMain, arguments)
+      guard error == 0 else {
+        pointee.active.subtract(1, ordering: .acquiringAndReleasing)
+        arguments.deallocate()
+        break
+      }
+      next += 1
+      pointee.startedWorkers.store(next, ordering: .releasing)
+    }
+    pointee.lifeLock.unlock()
+  }
+
+  /// All of them: there is more to do than those that run can.
+  func startMoreWorkers() { startWorkers(through: pointee.workerCount - 1) }
+
+  /// Be worker `cpu` on this kernel thread until the host stops.
+  func runWorker(_ cpu: Int) {
+    let gd = GlobalDataRef.allocate(capacity: 1)
+    gd.initialize(to: GlobalData(cpu: cpu, host: self, shared: shared(cpu)))
+    shared(cpu).pointee.kernelThread.store(UInt(pthread_self()), ordering: .relaxed)
+    let percpu = lwkt_percpu().unsafelyUnwrapped
+    percpu.pointee.gd = UnsafeMutableRawPointer(gd)
+    pointee.globalSlot(cpu).pointee.store(UInt(bitPattern: gd), ordering: .releasing)
+    shared(cpu).pointee.isBusy.store(true, ordering: .relaxed)
+    lwkt_run_loop(workerLoop)
+    gd.pointee.stacks.drain()
+    gd.endThreads()
+    pointee.binding.workerEnds()
+    pointee.globalSlot(cpu).pointee.store(0, ordering: .releasing)
+    gd.pointee.engine?.close()
+    percpu.pointee.gd = nil
+    gd.deinitialize(count: 1)
+    gd.deallocate()
+  }
+
+  /// Wait for the kernel threads of workers `first` and up. After `stop`.
+  func joinWorkers(from first: Int) {
+    pointee.lifeLock.lock()
+    let started = pointee.startedWorkers.load(ordering: .acquiring)
+    pointee.lifeLock.unlock()
+    for cpu in first..<max(first, started) {
+      pthread_join(pointee.kernelThreadSlot(cpu).pointee, nil)
+    }
+  }
+
+  // MARK: The end
+
+  /// The program is over: abort every thread left and let them run to their ends. Any kernel thread.
+  public func drain() {
+    guard
+      pointee.phase.compareExchange(
+        expected: HostPhase.running, desired: HostPhase.draining, ordering: .acquiringAndReleasing
+      ).exchanged
+    else { return }
+    pointee.drainDeadline.store(lwkt_nanotime() + 1_000_000_000, ordering: .releasing)
+    pointee.monitor.wake()
+    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring) { prod(cpu) }
+    if pointee.allThreads.load(ordering: .acquiring) == 0 { stop() }
+  }
+
+  /// Workers leave their loops at once. Any kernel thread.
+  func stop() {
+    pointee.phase.store(HostPhase.stopped, ordering: .sequentiallyConsistent)
+    pointee.monitor.wake()
+    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring) { prod(cpu) }
+  }
+
+  /// A thread has ended. Its worker.
+  func threadEnded(keptAlive: Bool) {
+    var programOver = false
+    if keptAlive {
+      programOver = pointee.liveThreads.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
+    }
+    let left = pointee.allThreads.subtract(1, ordering: .acquiringAndReleasing).newValue
+    if programOver, !pointee.isBackground { drain() }
+    if left == 0, pointee.phase.load(ordering: .acquiring) == HostPhase.draining { stop() }
+  }
+}
+
+struct WorkerStart {
+  var host: HostRef
+  var cpu: Int
+}
+
+private func workerMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  let arguments = raw.unsafelyUnwrapped.assumingMemoryBound(to: WorkerStart.self)
+  let start = arguments.pointee
+  arguments.deallocate()
+  start.host.runWorker(start.cpu)
+  return nil
+}
+
+/// The loop as C starts it on a spare stack.
+private func workerLoop() { mycpu.loop() }
+
+extension UnsafeMutablePointer where Pointee == CPUShared {
+  /// `sleepState` as the word a futex sleeps on.
+  var sleepWord: UnsafeRawPointer {
+    withUnsafePointer(to: pointee.sleepState) { UnsafeRawPointer($0) }
+  }
+}
+
+/// The workers and what they share, for an embedder or the command.
+public final class Host: Sendable {
+  public nonisolated(unsafe) let state: HostRef
+
+  /// - Parameters:
+  ///   - workers: how many, 1 to 256.
+  ///   - background: worker 0 gets a kernel thread of its own, and the host lives on when no thread
+  ///     is left, until `shutdown`. Else `runOnCallingThread` is worker 0.
+  ///   - ipiCapacity: slots of a queue between two workers, a power of two.
+  public init(
+    workers: Int, binding: Binding, policy: Policy = Policy(), background: Bool = false,
+    ipiCapacity: Int = 64, spinNanoseconds: UInt64? = nil
+  ) {
+    precondition((1...256).contains(workers), "workers must be 1 to 256")
+    let spin = spinNanoseconds ?? (workers <= Host.usableCPUs ? 20_000 : 0)
+    state = .allocate(capacity: 1)
+    state.initialize(
+      to: HostState(
+        workers: workers, binding: binding, policy: policy, background: background,
+        ipiCapacity: ipiCapacity, spinNanoseconds: spin))
+    state.pointee.monitor.start(state)
+    if background { state.startWorkers(through: 0) } else {
+      state.pointee.startedWorkers.store(1, ordering: .releasing)
+      state.pointee.active.store(1, ordering: .releasing)
+    }
+  }
+
+  deinit {
+    state.deinitialize(count: 1)
+    state.deallocate()
+  }
+
+  /// Be worker 0 until the program ends, then join the others. Not for a background host. `prepare`
+  /// runs first, on worker 0: it creates the main thread.
+  public func runOnCallingThread(prepare: @escaping @Sendable () -> Void) {
+    let entry = InboxEntryBox(prepare)
+    state.post(
+      IPI(
+        .call, Unmanaged.passRetained(entry).toOpaque(),
+        unsafeBitCast(InboxEntryBox.fire, to: UInt.self)),
+      to: 0)
+    state.runWorker(0)
+    state.pointee.monitor.join()
+    state.joinWorkers(from: 1)
+  }
+
+  /// Run `body` on worker `cpu`, between two threads. Any kernel thread.
+  public func onWorker(_ cpu: Int, _ body: @escaping @Sendable () -> Void) {
+    let entry = InboxEntryBox(body)
+    state.post(
+      IPI(
+        .call, Unmanaged.passRetained(entry).toOpaque(),
+        unsafeBitCast(InboxEntryBox.fire, to: UInt.self)),
+      to: cpu)
+  }
+
+  /// End a background host: abort all threads, let them run to their ends, join the workers. Not from
+  /// a worker.
+  public func shutdown() {
+    state.drain()
+    state.pointee.monitor.join()
+    state.joinWorkers(from: 0)
+  }
+
+  /// How many cpus this process may really use: its affinity mask and its cgroup's quota.
+  public static var usableCPUs: Int { max(1, min(256, Int(lwkt_usable_cpus()))) }
+}
+
+/// A closure on its way to a worker.
+final class InboxEntryBox: Sendable {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+  static let fire: @convention(c) (UnsafeMutableRawPointer?) -> Void = { raw in
+    Unmanaged<InboxEntryBox>.fromOpaque(raw.unsafelyUnwrapped).takeRetainedValue().body()
+  }
+}

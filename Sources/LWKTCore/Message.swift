@@ -1,0 +1,303 @@
+// Message.swift: a request and its reply in one.
+//
+// Life of a request: the sender makes it (one reference, its own), the port queues it (one more),
+// the receiver takes the queue's reference over as a *receiver's* reference. The receiver answers,
+// passes it on, or loses its last receiver's reference, which answers EPIPE for it. So no request
+// is lost. The answer wakes who waits on the message, or goes to the reply port.
+//
+// A receiver's reference is an ObjectRef with `receiverBit` set in the pointer: the sender's and
+// the receiver's view of one message are different handles even in one heap.
+
+import CLWKT
+import Synchronization
+
+public typealias MessageRef = UnsafeMutablePointer<Message>
+
+public struct Message: ~Copyable {
+  /// Who waits for the answer. Its lock guards the fields marked *locked*.
+  public var waitable: Waitable
+  public internal(set) var flags: Flags
+  /// *Locked.* Set once.
+  var status: Status = .pending
+  /// *Locked.* For a request: the port it was sent or forwarded to, one reference.
+  var target: PortRef?
+  /// It is on its target's queue. Guarded by that port's lock.
+  var isQueued = false
+  /// *Locked.* The thread that has it to answer; no reference, a dying thread lets go first.
+  var holder: ThreadRef?
+  /// Guarded by the holder's lock.
+  var heldNext: MessageRef?
+  var heldPrevious: MessageRef?
+  /// The queue's link; guarded by the port's lock.
+  var next: MessageRef?
+  /// What was sent; after the answer, what was answered. Written by the sender before it is queued
+  /// and by the one answerer before `status` changes; read by the receiver and then by the sender.
+  public var payload: Payload
+  /// The answer's errno for a failed one; the words are in `payload`. 0: success.
+  public internal(set) var errno: Int32 = 0
+  /// Who sent it: one reference, or nil for a sender that is no thread.
+  public let sender: ThreadRef?
+  /// Where the answer goes instead of waking a waiter: one reference.
+  var replyPort: PortRef?
+  /// How many receiver's references there are. Acquire-release like the header's count.
+  @usableFromInline let receivers = Atomic<Int32>(0)
+  /// For a message to the sysport: the system call, one reference.
+  public internal(set) var systemCall: SystemCallRef?
+
+  public struct Flags: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// Nobody waits for an answer.
+    public static let oneWay = Flags(rawValue: 1)
+    /// To the port's head queue.
+    public static let urgent = Flags(rawValue: 2)
+    /// It has come back to its reply port.
+    public static let isReply = Flags(rawValue: 4)
+    /// Its sender has asked the target to give up.
+    public static let aborted = Flags(rawValue: 8)
+    /// The word of a thread's end that `notify` asked for; its one value is the thread.
+    public static let exitNotice = Flags(rawValue: 16)
+  }
+
+  enum Status: UInt8 { case pending, replying, done }
+
+  init(sender: ThreadRef?, payload: Payload, flags: Flags) {
+    waitable = Waitable(.message)
+    self.sender = sender
+    self.payload = payload
+    self.flags = flags
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Message {
+  /// A message with one reference, the caller's. `payload` is moved in. Own worker or any kernel
+  /// thread (slower).
+  public static func make(
+    sender: ThreadRef?, payload: Payload, flags: Message.Flags = []
+  ) -> MessageRef {
+    let message = ObjectPools.allocateMessage()
+    message.initialize(to: Message(sender: sender, payload: payload, flags: flags))
+    sender?.object.retainObject()
+    return message
+  }
+
+  public var object: ObjectRef { ObjectRef(self) }
+  /// This message as its receiver sees it.
+  public var receiverObject: ObjectRef { ObjectRef(self) + 1 }
+  var waitable: UnsafeMutablePointer<Waitable> {
+    UnsafeMutableRawPointer(self).assumingMemoryBound(to: Waitable.self)
+  }
+
+  /// The last reference is gone.
+  func destroy() {
+    addressOf(&pointee.payload).dispose()
+    pointee.sender?.object.releaseObject()
+    pointee.replyPort?.object.releaseObject()
+    pointee.target?.object.releaseObject()
+    pointee.systemCall?.release()
+    deinitialize(count: 1)
+    ObjectPools.freeMessage(self)
+  }
+
+  /// Has the answer come? Any holder of a reference.
+  public var isDone: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.status == .done
+  }
+
+  /// Was it asked for abort?
+  public var isAborted: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.flags.contains(.aborted)
+  }
+
+  /// Answer with `payload` (moved) and `errno`. False if it was answered before, or is one-way: then
+  /// the caller keeps the payload. Any worker, no lock held.
+  public func reply(_ payload: Payload, errno: Int32 = 0) -> Bool {
+    guard claimReply() else { return false }
+    addressOf(&pointee.payload).dispose()
+    pointee.payload = payload
+    pointee.errno = errno
+    completeReply()
+    return true
+  }
+
+  /// Answer with a system call's words for `errno`. False as `reply`.
+  @discardableResult
+  public func fail(_ failure: MessageFailure) -> Bool {
+    guard claimReply() else { return false }
+    addressOf(&pointee.payload).dispose()
+    pointee.payload = Payload()
+    pointee.errno = failure.rawValue
+    completeReply()
+    return true
+  }
+
+  /// Win the right to answer, which one caller does.
+  func claimReply() -> Bool {
+    pointee.waitable.lock.lock()
+    let mine = pointee.status == .pending && !pointee.flags.contains(.oneWay)
+    if mine { pointee.status = .replying }
+    if mine, let holder = pointee.holder { letGo(of: holder) }
+    pointee.waitable.lock.unlock()
+    return mine
+  }
+
+  /// The answer is in place: tell whoever waits. The one who claimed the reply, no lock held.
+  func completeReply() {
+    let replyPort = pointee.replyPort
+    if replyPort != nil { object.retainObject() }
+    pointee.waitable.lock.lock()
+    pointee.status = .done
+    pointee.replyPort = nil
+    var woken: ThreadRef?
+    while let node = pointee.waitable.waiters.popClaimed() {
+      let thread = node.pointee.thread
+      thread.pointee.wakeReason = .ready
+      thread.pointee.wakeIndex = node.pointee.index
+      thread.pointee.runNext = woken
+      woken = thread
+    }
+    pointee.waitable.lock.unlock()
+    scheduleChain(woken)
+    if let replyPort {
+      pointee.flags.insert(.isReply)
+      if !replyPort.enqueueReply(self) { object.releaseObject() }
+      replyPort.object.releaseObject()
+    }
+  }
+
+  /// Lock held. Forget who was to answer it.
+  func letGo(of holder: ThreadRef) {
+    holder.pointee.waitable.lock.lock()
+    let next = pointee.heldNext
+    let previous = pointee.heldPrevious
+    if let previous {
+      previous.pointee.heldNext = next
+    } else {
+      holder.pointee.heldFirst = next
+    }
+    if let next { next.pointee.heldPrevious = previous }
+    holder.pointee.waitable.lock.unlock()
+    pointee.holder = nil
+  }
+
+  /// `thread`, which runs this, has received the request: it owes the answer from now on.
+  public func hold(by thread: ThreadRef) {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    guard pointee.status == .pending, !pointee.flags.contains(.oneWay) else { return }
+    if let holder = pointee.holder {
+      if holder == thread { return }
+      letGo(of: holder)
+    }
+    pointee.holder = thread
+    thread.pointee.waitable.lock.lock()
+    pointee.heldPrevious = nil
+    pointee.heldNext = thread.pointee.heldFirst
+    thread.pointee.heldFirst?.pointee.heldPrevious = self
+    thread.pointee.heldFirst = self
+    thread.pointee.waitable.lock.unlock()
+  }
+
+  /// Pass a received request on. The answer goes to the original sender. The caller must hold it to
+  /// answer; nil when done, else why not.
+  public func forward(to port: PortRef) -> MessageFailure? {
+    pointee.waitable.lock.lock()
+    guard pointee.status == .pending else {
+      pointee.waitable.lock.unlock()
+      return .alreadyAnswered
+    }
+    if let holder = pointee.holder { letGo(of: holder) }
+    let before = pointee.target
+    port.object.retainObject()
+    pointee.target = port
+    pointee.waitable.lock.unlock()
+    before?.object.releaseObject()
+    receiverObject.retainObject()
+    guard port.enqueueForwarded(self) else {
+      receiverObject.releaseObject()
+      return .notConnected
+    }
+    return nil
+  }
+
+  /// Ask the target to give up. A request still in a queue comes back with EINTR at once; a system
+  /// call is cancelled; else the receiver sees `aborted`. The sender, no lock held.
+  public func abort() {
+    pointee.waitable.lock.lock()
+    guard pointee.status == .pending else {
+      pointee.waitable.lock.unlock()
+      return
+    }
+    pointee.flags.insert(.aborted)
+    let port = pointee.target
+    port?.object.retainObject()
+    let call = pointee.systemCall
+    pointee.waitable.lock.unlock()
+    if let call { call.cancel() }
+    if let port {
+      if port.withdraw(self) {
+        fail(.interrupted)
+        receiverObject.releaseObject()
+      }
+      port.object.releaseObject()
+    }
+  }
+
+  /// The last receiver's reference is gone: nobody is left to answer.
+  func receiversGone() { fail(.peerExited) }
+
+  /// Wait for the answer. The current thread, on its worker. `.ready` when it is there already.
+  public func waitForReply(_ thread: ThreadRef, deadline: UInt64?, poll: Bool = false)
+    -> WaitResult
+  {
+    pointee.waitable.lock.lock()
+    if pointee.status == .done {
+      pointee.waitable.lock.unlock()
+      return .ready
+    }
+    if poll {
+      pointee.waitable.lock.unlock()
+      return .wouldWait
+    }
+    let interruptible = !pointee.flags.contains(.aborted)
+    let ticket = thread.beginWait(.reply, on: object, interruptible: interruptible)
+    thread.enqueueNode(on: waitable, ticket: ticket)
+    pointee.waitable.lock.unlock()
+    thread.armWaitTimer(deadline)
+    return thread.abortedMeanwhile(ticket: ticket) ? .waitOver : .waiting
+  }
+}
+
+/// What an operation that may wait answers at once.
+public enum WaitResult: Sendable {
+  /// Nothing to wait for.
+  case ready
+  /// The thread is registered; it must switch away and then look at `finishWait`.
+  case waiting
+  /// The wait was over before it began: no switch, but `finishWait` says why.
+  case waitOver
+  /// It would have to wait and was told not to.
+  case wouldWait
+}
+
+/// Why a request came back without its receiver's answer. Raw values are errnos.
+public enum MessageFailure: Int32, Sendable {
+  case interrupted = 4
+  case peerExited = 32
+  case notConnected = 107
+  case alreadyAnswered = 114
+
+  /// The words a script reads.
+  public var message: StaticString {
+    switch self {
+    case .interrupted: "interrupted"
+    case .peerExited: "peer exited"
+    case .notConnected: "port is closed"
+    case .alreadyAnswered: "already answered"
+    }
+  }
+}

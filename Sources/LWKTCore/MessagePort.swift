@@ -1,0 +1,327 @@
+// MessagePort.swift: where messages are sent to and received from.
+//
+// A port is a queue under a spinlock. LWKT's two kinds differ in who may receive: a *thread port*'s
+// owner alone, any thread from a *spin port*. Messages of one sender arrive in the order sent
+// because they enter the queue, or a waiting receiver's hands, under the port's lock.
+
+import CLWKT
+import Synchronization
+
+public typealias PortRef = UnsafeMutablePointer<Port>
+
+public struct Port: ~Copyable {
+  /// Receivers wait here. Its lock guards every `var` below.
+  public var waitable: Waitable
+  var queue = MessageQueue()
+  var urgentQueue = MessageQueue()
+  /// Senders that wait for room, in order, with their message in `pendingMessage`.
+  fileprivate var senders = WaitList()
+  var isClosed = false
+  /// The thread that alone may receive; no reference; nil for a spin port or once it has exited.
+  public fileprivate(set) var owner: ThreadRef?
+  public let kind: Kind
+  /// At most so many queued messages before senders wait; 0: no limit.
+  public let limit: Int
+  /// Unique in the host's life.
+  public let id: UInt64
+  /// NUL-terminated, owned, or nil.
+  public let name: UnsafeMutablePointer<CChar>?
+  let host: HostRef
+  var registryNext: PortRef?
+  var registryPrevious: PortRef?
+
+  public enum Kind: UInt8, Sendable {
+    case spin, thread
+    /// Messages are system calls: never queued here.
+    case sysport
+  }
+
+  struct MessageQueue {
+    var first: MessageRef?
+    var last: MessageRef?
+    var count = 0
+
+    @inline(__always)
+    mutating func append(_ message: MessageRef) {
+      message.pointee.next = nil
+      if let last { last.pointee.next = message } else { first = message }
+      last = message
+      count += 1
+    }
+
+    @inline(__always)
+    mutating func pop() -> MessageRef? {
+      guard let message = first else { return nil }
+      first = message.pointee.next
+      if first == nil { last = nil }
+      count -= 1
+      return message
+    }
+
+    /// - Complexity: O(n)
+    mutating func remove(_ wanted: MessageRef) -> Bool {
+      var previous: MessageRef?
+      var current = first
+      while let message = current {
+        if message == wanted {
+          if let previous { previous.pointee.next = message.pointee.next } else {
+            first = message.pointee.next
+          }
+          if last == message { last = previous }
+          count -= 1
+          return true
+        }
+        previous = message
+        current = message.pointee.next
+      }
+      return false
+    }
+  }
+
+  init(
+    kind: Kind, owner: ThreadRef?, limit: Int, id: UInt64, name: UnsafeMutablePointer<CChar>?,
+    host: HostRef
+  ) {
+    self.host = host
+    waitable = Waitable(.port)
+    self.kind = kind
+    self.owner = owner
+    self.limit = limit
+    self.id = id
+    self.name = name
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Port {
+  /// A port with one reference, the caller's.
+  public static func make(
+    kind: Port.Kind, owner: ThreadRef? = nil, limit: Int = 0, name: String? = nil, host: HostRef
+  ) -> PortRef {
+    let port = PortRef.allocate(capacity: 1)
+    port.initialize(
+      to: Port(
+        kind: kind, owner: owner, limit: limit, id: host.nextPortID(), name: name.map(copyCString),
+        host: host))
+    host.register(port)
+    return port
+  }
+
+  public var object: ObjectRef { ObjectRef(self) }
+  var waitable: UnsafeMutablePointer<Waitable> {
+    UnsafeMutableRawPointer(self).assumingMemoryBound(to: Waitable.self)
+  }
+
+  /// The last reference is gone: nobody can send or receive any more.
+  func destroy() {
+    close()
+    pointee.host.unregister(self)
+    pointee.name?.deallocate()
+    deinitialize(count: 1)
+    deallocate()
+  }
+
+  /// How reports name it: `port 12 (jobs)`.
+  public var displayName: String {
+    guard let name = pointee.name else { return "port " + String(pointee.id) }
+    return "port " + String(pointee.id) + " (" + String(cString: name) + ")"
+  }
+
+  /// Messages queued now.
+  public var count: Int {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.queue.count + pointee.urgentQueue.count
+  }
+
+  public var isClosed: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.isClosed
+  }
+
+  // MARK: Sending
+
+  /// What became of a message that was sent.
+  public enum SendResult: Sendable {
+    /// Queued or handed over.
+    case sent
+    /// The port is closed; the caller still owns the message's reference.
+    case closed
+    /// The port is full. The thread is registered, as for `WaitResult`; the message will be queued
+    /// before it goes on, unless the wait ends otherwise: see `finishSend`.
+    case waiting, waitOver
+  }
+
+  /// Queue `message`, or hand it to a thread that waits for one. The reference that the receiver
+  /// gets is the caller's, given away if it is sent. `thread` is the current thread; nil for a
+  /// sender that cannot wait, for which a limit does not hold. No lock held.
+  @inline(__always)
+  public func send(_ message: MessageRef, from thread: ThreadRef?) -> SendResult {
+    pointee.waitable.lock.lock()
+    if pointee.isClosed {
+      pointee.waitable.lock.unlock()
+      return .closed
+    }
+    if let thread, pointee.limit > 0, isFull {
+      return waitForRoom(message, thread)
+    }
+    let woken = deliver(message)
+    pointee.waitable.lock.unlock()
+    scheduleChain(woken)
+    return .sent
+  }
+
+  private var isFull: Bool {
+    pointee.queue.count + pointee.urgentQueue.count >= pointee.limit
+      || pointee.senders.first != nil
+  }
+
+  /// Lock held. To the first receiver that takes it, else to the queue. Returns the threads to
+  /// schedule once the lock is free, chained by `runNext`.
+  @inline(__always)
+  private func deliver(_ message: MessageRef) -> ThreadRef? {
+    var woken: ThreadRef?
+    while let node = pointee.waitable.waiters.popClaimed() {
+      let thread = node.pointee.thread
+      thread.pointee.wakeReason = .ready
+      thread.pointee.wakeIndex = node.pointee.index
+      thread.pointee.runNext = woken
+      woken = thread
+      if node.pointee.mode == .take {
+        thread.pointee.wakeValue = UnsafeMutableRawPointer(message)
+        return woken
+      }
+    }
+    message.pointee.isQueued = true
+    if message.pointee.flags.contains(.urgent) {
+      pointee.urgentQueue.append(message)
+    } else {
+      pointee.queue.append(message)
+    }
+    return woken
+  }
+
+  /// Lock held on entry, free on return.
+  @inline(never)
+  private func waitForRoom(_ message: MessageRef, _ thread: ThreadRef) -> SendResult {
+    thread.pointee.pendingMessage = message
+    let ticket = thread.beginWait(.send, on: object)
+    thread.enqueueNode(on: waitable, list: addressOf(&pointee.senders), ticket: ticket)
+    pointee.waitable.lock.unlock()
+    return thread.abortedMeanwhile(ticket: ticket) ? .waitOver : .waiting
+  }
+
+  /// The end of a send that had to wait. `.sent`, or `.closed` (port closed) or `.waitOver`
+  /// (aborted), and then the caller owns the message again. Own worker, the sender.
+  public func finishSend(_ thread: ThreadRef) -> SendResult {
+    let reason = thread.finishWait()
+    if reason == .ready { return .sent }
+    thread.pointee.pendingMessage = nil
+    return reason == .gone ? .closed : .waitOver
+  }
+
+  /// A received request passed on, or an answer come back: limits do not hold. False if closed.
+  func enqueueForwarded(_ message: MessageRef) -> Bool {
+    pointee.waitable.lock.lock()
+    if pointee.isClosed {
+      pointee.waitable.lock.unlock()
+      return false
+    }
+    let woken = deliver(message)
+    pointee.waitable.lock.unlock()
+    scheduleChain(woken)
+    return true
+  }
+
+  func enqueueReply(_ message: MessageRef) -> Bool { enqueueForwarded(message) }
+
+  /// Take `message` out of the queue again if it is still there. The queue's reference is then the
+  /// caller's.
+  func withdraw(_ message: MessageRef) -> Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    guard message.pointee.isQueued else { return false }
+    message.pointee.isQueued = false
+    return pointee.queue.remove(message) || pointee.urgentQueue.remove(message)
+  }
+
+  // MARK: Receiving
+
+  /// Take the next message, or register the thread as a receiver. The message's reference is the
+  /// caller's; after a wait it is in the thread's `wakeValue`. `thread` is the current thread.
+  @inline(__always)
+  public func receive(
+    _ thread: ThreadRef, deadline: UInt64?, poll: Bool = false, into message: inout MessageRef?
+  ) -> WaitResult {
+    pointee.waitable.lock.lock()
+    if let next = pointee.urgentQueue.pop() ?? pointee.queue.pop() {
+      next.pointee.isQueued = false
+      let woken = pointee.senders.first == nil ? nil : admitSender()
+      pointee.waitable.lock.unlock()
+      if let woken { lwktSchedule(woken) }
+      message = next
+      return .ready
+    }
+    if poll || pointee.isClosed {
+      pointee.waitable.lock.unlock()
+      return .wouldWait
+    }
+    let ticket = thread.beginWait(.receive, on: object)
+    thread.enqueueNode(on: waitable, ticket: ticket)
+    pointee.waitable.lock.unlock()
+    thread.armWaitTimer(deadline)
+    return thread.abortedMeanwhile(ticket: ticket) ? .waitOver : .waiting
+  }
+
+  /// Lock held, room was just made: the first waiting sender's message comes in.
+  @inline(never)
+  private func admitSender() -> ThreadRef? {
+    guard let node = pointee.senders.popClaimed() else { return nil }
+    let thread = node.pointee.thread
+    let message = thread.pointee.pendingMessage.unsafelyUnwrapped
+    thread.pointee.pendingMessage = nil
+    thread.pointee.wakeReason = .ready
+    message.pointee.isQueued = true
+    if message.pointee.flags.contains(.urgent) {
+      pointee.urgentQueue.append(message)
+    } else {
+      pointee.queue.append(message)
+    }
+    return thread
+  }
+
+  // MARK: The end
+
+  /// Refuse more: waiting receivers and senders are told, queued requests fail with ENOTCONN.
+  /// Received requests stay their receivers'. Any worker, no lock held; idempotent.
+  public func close(_ failure: MessageFailure = .notConnected) {
+    pointee.waitable.lock.lock()
+    pointee.isClosed = true
+    pointee.owner = nil
+    var woken: ThreadRef?
+    while let node = pointee.waitable.waiters.popClaimed() ?? pointee.senders.popClaimed() {
+      let thread = node.pointee.thread
+      thread.pointee.wakeReason = .gone
+      thread.pointee.wakeIndex = node.pointee.index
+      thread.pointee.runNext = woken
+      woken = thread
+    }
+    var orphans: MessageRef?
+    while let message = pointee.queue.pop() ?? pointee.urgentQueue.pop() {
+      message.pointee.isQueued = false
+      message.pointee.next = orphans
+      orphans = message
+    }
+    pointee.waitable.lock.unlock()
+    scheduleChain(woken)
+    while let message = orphans {
+      orphans = message.pointee.next
+      if message.pointee.flags.contains(.oneWay) || message.pointee.flags.contains(.isReply) {
+        message.object.releaseObject()
+      } else {
+        message.fail(failure)
+        message.receiverObject.releaseObject()
+      }
+    }
+  }
+}

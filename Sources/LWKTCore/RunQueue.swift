@@ -1,0 +1,100 @@
+// RunQueue.swift: the runnable threads of one worker.
+
+/// 32 priorities, 31 the highest, round robin within one. Owner worker only.
+struct RunQueue: ~Copyable {
+  private typealias Ends = (first: ThreadRef?, last: ThreadRef?)
+
+  /// Bit p set: there are threads of priority p.
+  private(set) var occupied: UInt32 = 0
+  private(set) var count = 0
+  private let queues: UnsafeMutablePointer<Ends>
+
+  init() {
+    queues = .allocate(capacity: 32)
+    queues.initialize(repeating: (nil, nil), count: 32)
+  }
+
+  deinit { queues.deallocate() }
+
+  /// The best priority that waits here, or -1.
+  var bestPriority: Int { 31 - occupied.leadingZeroBitCount }
+
+  @inline(__always)
+  mutating func append(_ thread: ThreadRef) {
+    let priority = Int(thread.pointee.priority)
+    thread.pointee.flags.insert(.onRunQueue)
+    thread.pointee.runNext = nil
+    let last = queues[priority].last
+    thread.pointee.runPrevious = last
+    if let last {
+      last.pointee.runNext = thread
+    } else {
+      queues[priority].first = thread
+      occupied |= 1 << UInt32(priority)
+    }
+    queues[priority].last = thread
+    count += 1
+  }
+
+  /// To the head of its priority: for threads that the clock or the kernel has woken.
+  mutating func prepend(_ thread: ThreadRef) {
+    let priority = Int(thread.pointee.priority)
+    thread.pointee.flags.insert(.onRunQueue)
+    thread.pointee.runPrevious = nil
+    let first = queues[priority].first
+    thread.pointee.runNext = first
+    if let first {
+      first.pointee.runPrevious = thread
+    } else {
+      queues[priority].last = thread
+      occupied |= 1 << UInt32(priority)
+    }
+    queues[priority].first = thread
+    count += 1
+  }
+
+  /// The thread that is to run next, taken out.
+  @inline(__always)
+  mutating func pop() -> ThreadRef? {
+    guard occupied != 0 else { return nil }
+    let priority = 31 - occupied.leadingZeroBitCount
+    let thread = queues[priority].first.unsafelyUnwrapped
+    let next = thread.pointee.runNext
+    queues[priority].first = next
+    if let next {
+      next.pointee.runPrevious = nil
+    } else {
+      queues[priority].last = nil
+      occupied &= ~(1 << UInt32(priority))
+    }
+    thread.pointee.flags.remove(.onRunQueue)
+    count -= 1
+    return thread
+  }
+
+  mutating func remove(_ thread: ThreadRef) {
+    let priority = Int(thread.pointee.priority)
+    let next = thread.pointee.runNext
+    let previous = thread.pointee.runPrevious
+    if let previous { previous.pointee.runNext = next } else { queues[priority].first = next }
+    if let next { next.pointee.runPrevious = previous } else { queues[priority].last = previous }
+    if queues[priority].first == nil { occupied &= ~(1 << UInt32(priority)) }
+    thread.pointee.flags.remove(.onRunQueue)
+    count -= 1
+  }
+
+  /// Call `body` for each thread from the one that would run last to the one that would run first,
+  /// until it returns false. `body` may remove the thread it is called with.
+  mutating func forEachFromTheBack(_ body: (ThreadRef) -> Bool) {
+    var left = occupied
+    while left != 0 {
+      let priority = left.trailingZeroBitCount
+      left &= left - 1
+      var thread = queues[priority].last
+      while let current = thread {
+        thread = current.pointee.runPrevious
+        if !body(current) { return }
+      }
+    }
+  }
+}

@@ -1,0 +1,389 @@
+// Scheduler.swift: a worker's loop, and how threads become runnable.
+//
+// The loop is the switch. It takes the best runnable thread, calls the binding's `run`, which comes
+// back when the thread yields, is preempted, waits or ends, and looks for the next. Between threads
+// it attends to what others have left: IPIs, the clock, completed system calls.
+
+import CLWKT
+import Glibc
+import Synchronization
+
+/// How a thread's turn ended.
+public enum RunOutcome: Int32, Sendable {
+  /// It gave way and is runnable still.
+  case yielded
+  /// Its quantum was over; it is runnable still.
+  case preempted
+  /// It is registered with what it waits for (and may have been woken already).
+  case waiting
+  /// It is over: `finish` has been called.
+  case ended
+}
+
+// MARK: schedule
+
+/// Make a thread runnable whose wait the caller has claimed. Any kernel thread, no lock held.
+@inline(__always)
+public func lwktSchedule(_ thread: ThreadRef) {
+  guard let gd = mycpuIfWorker else { return scheduleFromOutside(thread) }
+  if thread.cpu == gd.pointee.cpu {
+    gd.scheduleLocally(thread)
+  } else {
+    gd.sendIPI(IPI(.schedule, thread), to: thread.cpu)
+  }
+}
+
+/// Make the threads runnable that are chained by `runNext`, last one first.
+@inline(__always)
+func scheduleChain(_ first: ThreadRef?) {
+  var next = first
+  while let thread = next {
+    next = thread.pointee.runNext
+    lwktSchedule(thread)
+  }
+}
+
+@inline(never)
+private func scheduleFromOutside(_ thread: ThreadRef) {
+  thread.pointee.host.post(IPI(.schedule, thread), to: thread.cpu)
+}
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  /// Own worker; the thread is this worker's.
+  @inline(__always)
+  func scheduleLocally(_ thread: ThreadRef) {
+    if let domain = thread.domain, !domain.pointee.isAdopted {
+      thread.pointee.flags.insert(.wokenInTransit)
+      return
+    }
+    pointee.runQueue.append(thread)
+    publishLoad()
+    if let current = lwktCurrentThread(), thread.pointee.priority > current.pointee.priority {
+      pointee.host.pointee.binding.requestSwitch()
+    }
+  }
+
+  /// The IPI half of schedule. The thread may have moved on: chase it.
+  private func scheduleRemote(_ thread: ThreadRef) {
+    if thread.cpu == pointee.cpu {
+      scheduleLocally(thread)
+    } else {
+      count(.ipisChased)
+      sendIPI(IPI(.schedule, thread), to: thread.cpu)
+    }
+  }
+
+  /// A thread woken by the clock or the kernel goes first, so that a ticker is on time among hogs;
+  /// but not for ever, so that it cannot starve them.
+  func scheduleFirst(_ thread: ThreadRef) {
+    guard thread.cpu == pointee.cpu, thread.domain?.pointee.isAdopted ?? true,
+      pointee.boosts < 64
+    else {
+      pointee.boosts = 0
+      return lwktSchedule(thread)
+    }
+    pointee.boosts += 1
+    pointee.runQueue.prepend(thread)
+    publishLoad()
+  }
+
+  @inline(__always)
+  func publishLoad() {
+    pointee.shared.pointee.load.store(pointee.runQueue.count, ordering: .relaxed)
+  }
+
+  // MARK: IPIs
+
+  /// Hand `ipi` to worker `target`; to oneself: act at once. Own worker, no lock held. Never blocks:
+  /// while the queue is full, this worker serves its own, so two that send to each other go on.
+  func sendIPI(_ ipi: IPI, to target: Int) {
+    if target == pointee.cpu { return act(on: ipi) }
+    let queue = pointee.host.queue(from: pointee.cpu, to: target)
+    if !queue.pointee.push(ipi) { pushToFull(queue, ipi, target) }
+    count(.ipisSent)
+    notify(target)
+  }
+
+  @inline(never)
+  private func pushToFull(_ queue: UnsafeMutablePointer<IPIQueue>, _ ipi: IPI, _ target: Int) {
+    count(.ipiQueueFull)
+    var rounds = 0
+    repeat {
+      wake(target)
+      pointee.drainDepth += 1
+      drainIPIs()
+      pointee.drainDepth -= 1
+      rounds += 1
+      if rounds & 15 == 0 { lwkt_thread_yield() } else { lwkt_cpu_pause() }
+    } while !queue.pointee.push(ipi)
+  }
+
+  private func notify(_ target: Int) {
+    let shared = pointee.host.shared(target)
+    let bit = UInt64(1) << UInt64(pointee.cpu & 63)
+    let before = shared.pointee.pending[pointee.cpu >> 6].bitwiseOr(
+      bit, ordering: .sequentiallyConsistent
+    ).oldValue
+    if before & bit != 0 {
+      count(.ipisAvoided)
+      return
+    }
+    shared.pointee.attention.store(true, ordering: .releasing)
+    wake(target)
+  }
+
+  @inline(__always)
+  private func wake(_ target: Int) {
+    pointee.host.wake(target)
+  }
+
+  /// Serve everything that other workers have sent. Own worker, no lock held; also while a thread of
+  /// this worker runs (`drainDepth` > 0), so handlers touch only scheduler state.
+  func drainIPIs() {
+    for word in 0..<4 {
+      var sources = pointee.shared.pointee.pending[word].exchange(0, ordering: .sequentiallyConsistent)
+      while sources != 0 {
+        let source = word * 64 + sources.trailingZeroBitCount
+        sources &= sources - 1
+        let queue = pointee.host.queue(from: source, to: pointee.cpu)
+        while let ipi = queue.pointee.pop() { act(on: ipi) }
+      }
+    }
+    drainInbox()
+  }
+
+  private func drainInbox() {
+    guard pointee.shared.pointee.inbox.load(ordering: .relaxed) != 0 else { return }
+    var entry = InboxEntryRef(
+      bitPattern: pointee.shared.pointee.inbox.exchange(0, ordering: .acquiring))
+    var ordered: InboxEntryRef?
+    while let current = entry {
+      entry = current.pointee.next
+      current.pointee.next = ordered
+      ordered = current
+    }
+    while let current = ordered {
+      ordered = current.pointee.next
+      let ipi = current.pointee.ipi
+      current.deallocate()
+      act(on: ipi)
+    }
+  }
+
+  private func act(on ipi: IPI) {
+    switch ipi.kind {
+    case .schedule:
+      scheduleRemote(ipi.pointer.unsafelyUnwrapped.thread)
+    case .begin:
+      beginLocally(ipi.pointer.unsafelyUnwrapped.thread)
+    case .wantWork:
+      giveWork(to: Int(ipi.value))
+    case .giveWork:
+      takeWork(ipi.pointer?.assumingMemoryBound(to: WorkPackage.self), from: Int(ipi.value))
+    case .setPriority:
+      let thread = ipi.pointer.unsafelyUnwrapped.thread
+      setPriorityRemote(thread, UInt8(ipi.value))
+    case .snapshot:
+      answerSnapshot(ipi.pointer.unsafelyUnwrapped)
+    case .call:
+      let function = unsafeBitCast(
+        ipi.value, to: (@convention(c) (UnsafeMutableRawPointer?) -> Void).self)
+      function(ipi.pointer)
+    }
+  }
+
+  private func setPriorityRemote(_ thread: ThreadRef, _ priority: UInt8) {
+    if thread.cpu == pointee.cpu {
+      thread.setPriorityLocally(priority)
+      thread.object.releaseObject()
+    } else {
+      count(.ipisChased)
+      sendIPI(IPI(.setPriority, thread, UInt(priority)), to: thread.cpu)
+    }
+  }
+
+  // MARK: The loop
+
+  /// Run threads until the host stops. The worker's kernel thread, on its own or a spare stack.
+  func loop() {
+    while true {
+      if pointee.shared.pointee.attention.load(ordering: .relaxed) || pointee.switchesToPoll <= 0 {
+        attend()
+        if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return }
+      }
+      guard let thread = pointee.runQueue.pop() else {
+        if !idle() { return }
+        continue
+      }
+      publishLoad()
+      if thread.pointee.tokensLost, !thread.regainTokens() { continue }
+      runOnce(thread)
+    }
+  }
+
+  @inline(__always)
+  private func runOnce(_ thread: ThreadRef) {
+    let percpu = lwkt_percpu().unsafelyUnwrapped
+    percpu.pointee.td = UnsafeMutableRawPointer(thread)
+    pointee.switchesToPoll -= 1
+    let shared = pointee.shared
+    shared.pointee.counters.add(.switches)
+    if let parked = thread.pointee.parkedStack { lwkt_unpark(parked) }
+    let outcome = pointee.host.pointee.binding.run(UnsafeMutableRawPointer(thread))
+    // The thread may have parked this stack and come back on it: nothing read before is trusted.
+    percpu.pointee.td = nil
+    settle(thread, RunOutcome(rawValue: outcome).unsafelyUnwrapped)
+  }
+
+  /// What becomes of a thread whose turn has ended. In the loop.
+  @inline(__always)
+  func settle(_ thread: ThreadRef, _ outcome: RunOutcome) {
+    switch outcome {
+    case .yielded:
+      pointee.runQueue.append(thread)
+      publishLoad()
+    case .preempted:
+      count(.preemptions)
+      pointee.runQueue.append(thread)
+      publishLoad()
+      pointee.switchesToPoll = 0
+    case .waiting:
+      if thread.pointee.tokens != nil { thread.loseTokens() }
+      if let departing = pointee.departing { depart(departing) }
+    case .ended:
+      break
+    }
+  }
+
+  /// Between two threads: what others left, the clock, completed system calls, the end.
+  @inline(never)
+  func attend() {
+    pointee.switchesToPoll = GlobalData.switchesPerPoll
+    _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
+    drainIPIs()
+    checkTimers()
+    if let engine = pointee.engine {
+      if engine.inFlight > 0 { engine.reap() }
+      pointee.shared.pointee.inFlight.store(engine.inFlight, ordering: .relaxed)
+    }
+    if pointee.host.pointee.phase.load(ordering: .acquiring) != HostPhase.running { drainThreads() }
+    if pointee.runQueue.count > 1 { hintIdleWorkers() }
+  }
+
+  func checkTimers() {
+    guard pointee.timers.count > 0 else { return }
+    let now = readClock()
+    var fired = false
+    while let timer = pointee.timers.popDue(now) {
+      fired = true
+      fire(timer)
+    }
+    if fired {
+      pointee.shared.pointee.nextDeadline.store(
+        pointee.timers.earliest ?? .max, ordering: .relaxed)
+    }
+  }
+
+  /// The policy's clock. Own worker.
+  @discardableResult
+  public func readClock() -> UInt64 {
+    pointee.coarseNow = pointee.host.pointee.policy.now()
+    return pointee.coarseNow
+  }
+
+  private func fire(_ timer: TimerRef) {
+    switch timer.pointee.kind {
+    case .wait:
+      let thread = timer.pointee.subject.unsafelyUnwrapped.thread
+      let ticket = thread.pointee.waitWord.load(ordering: .relaxed) >> 2
+      if thread.claim(ticket) {
+        thread.pointee.wakeReason = .timedOut
+        scheduleFirst(thread)
+      }
+    case .scope:
+      timer.pointee.subject.unsafelyUnwrapped.assumingMemoryBound(to: TimeoutScope.self).expire()
+    case .unnoticed:
+      timer.pointee.subject.unsafelyUnwrapped.thread.reportIfUnnoticed()
+    case .call:
+      timer.pointee.fire?(timer.pointee.subject)
+    }
+  }
+
+  // MARK: Idle
+
+  /// Nothing to run: ask for threads, spin a little, sleep. False when the worker is to end.
+  private func idle() -> Bool {
+    pointee.shared.pointee.isBusy.store(false, ordering: .relaxed)
+    defer { pointee.shared.pointee.isBusy.store(true, ordering: .relaxed) }
+    attend()
+    if pointee.runQueue.count > 0 { return true }
+    if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return false }
+    askForWork()
+    if spin() { return true }
+    sleep()
+    return true
+  }
+
+  /// Watch for work for some microseconds. True if something came.
+  private func spin() -> Bool {
+    let limit = pointee.host.pointee.spinNanoseconds
+    guard limit > 0 else { return false }
+    let end = lwkt_nanotime() + limit
+    repeat {
+      for _ in 0..<32 {
+        if pointee.shared.pointee.attention.load(ordering: .relaxed) { return true }
+        lwkt_cpu_pause()
+      }
+      if let engine = pointee.engine, engine.inFlight > 0, engine.reap() > 0 { return true }
+      if let due = pointee.timers.earliest, due <= readClock() { return true }
+    } while lwkt_nanotime() < end
+    return false
+  }
+
+  /// Sleep in the kernel until there is something to do. See `HostState.active` for how the last
+  /// one to fall asleep notices that nobody will ever wake.
+  private func sleep() {
+    let host = pointee.host
+    let shared = pointee.shared
+    let inFlight = pointee.engine?.inFlight ?? 0
+    let state = inFlight > 0 ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
+    shared.pointee.sleepState.store(state, ordering: .sequentiallyConsistent)
+    if shared.pointee.attention.load(ordering: .sequentiallyConsistent)
+      || shared.pointee.inbox.load(ordering: .sequentiallyConsistent) != 0
+    {
+      let turned = shared.pointee.sleepState.compareExchange(
+        expected: state, desired: CPUShared.SleepState.awake, ordering: .sequentiallyConsistent)
+      // A waker was quicker, and counted this worker in although it had not been counted out.
+      if !turned.exchanged { host.pointee.active.subtract(1, ordering: .acquiringAndReleasing) }
+      return
+    }
+    shared.pointee.expected.store(pointee.timers.count + inFlight, ordering: .releasing)
+    count(.idleSleeps)
+    if host.pointee.active.subtract(1, ordering: .acquiringAndReleasing).newValue == 0,
+      host.isQuiescent
+    {
+      wakeMyself(from: state)
+      return host.nothingLeft()
+    }
+    let timeout = sleepNanoseconds()
+    if state == CPUShared.SleepState.inEngine {
+      pointee.engine?.wait(timeoutNanoseconds: timeout)
+    } else {
+      _ = lwkt_futex_wait(shared.sleepWord, state, timeout)
+    }
+    wakeMyself(from: state)
+  }
+
+  private func sleepNanoseconds() -> Int64 {
+    guard let earliest = pointee.timers.earliest else { return -1 }
+    let now = readClock()
+    return earliest > now ? Int64(clamping: earliest - now) : 0
+  }
+
+  /// Awake again. Whoever turns the state over counts this worker in: a waker, or itself.
+  private func wakeMyself(from state: UInt32) {
+    let turned = pointee.shared.pointee.sleepState.compareExchange(
+      expected: state, desired: CPUShared.SleepState.awake, ordering: .sequentiallyConsistent)
+    if turned.exchanged { pointee.host.countActive() }
+  }
+}

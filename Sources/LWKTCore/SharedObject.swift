@@ -1,0 +1,3 @@
+// SharedObject.swift: values that threads share.
+
+func destroySharedObject(_ object: ObjectRef) {}

@@ -1,0 +1,207 @@
+// Snapshot.swift: looking inside.
+//
+// What a thread waits for is its owner's to know. So `lwkt.threads` asks every worker by IPI to add
+// its threads to a list, and waits until all have answered.
+
+import CLWKT
+import Synchronization
+
+/// What is known of one thread at one moment.
+public struct ThreadInfo: Sendable {
+  public var id: UInt64
+  public var path: String
+  public var name: String?
+  public var state: String
+  public var cpu: Int
+  public var priority: Int
+  public var wmesg: String
+  public var waitsFor: String?
+  /// Nanoseconds of the present wait; nil when it does not wait.
+  public var waitedNanoseconds: UInt64?
+  public var createdAt: String
+  public var isDaemon: Bool
+  /// Whom it waits for, if that is a thread.
+  var waitsForThread: UInt64?
+}
+
+/// A gathering of `ThreadInfo`s under way. Two references' worth of life: counted.
+public final class Snapshot: Sendable {
+  let infos = Mutex<[ThreadInfo]>([])
+  let missing: Atomic<Int>
+  private nonisolated(unsafe) let host: HostRef
+  let ident: SleepIdent
+
+  init(host: HostRef, workers: Int) {
+    self.host = host
+    missing = Atomic(workers)
+    ident = SleepIdent(high: 0x736e_6170, low: lwkt_nanotime())
+  }
+
+  public var isComplete: Bool { missing.load(ordering: .acquiring) == 0 }
+
+  /// What was gathered, by id. Complete.
+  public var threads: [ThreadInfo] { infos.withLock { $0 }.sorted { $0.id < $1.id } }
+
+  func add(_ more: [ThreadInfo]) {
+    infos.withLock { $0.append(contentsOf: more) }
+    if missing.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { host.wakeup(ident) }
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == HostState {
+  /// Begin a snapshot. On a worker, the current thread; then `thread.wait(for:)`.
+  public func beginSnapshot() -> Snapshot {
+    let workers = pointee.startedWorkers.load(ordering: .acquiring)
+    let snapshot = Snapshot(host: self, workers: workers)
+    for cpu in 0..<workers {
+      mycpu.sendIPI(IPI(.snapshot, Unmanaged.passRetained(snapshot).toOpaque()), to: cpu)
+    }
+    return snapshot
+  }
+
+  /// One worker's counters. Any kernel thread; a glimpse.
+  public func counter(_ name: Counters.Name, cpu: Int) -> UInt64 {
+    shared(cpu).pointee.counters.get(name)
+  }
+  public func loadOf(cpu: Int) -> Int { shared(cpu).pointee.load.load(ordering: .relaxed) }
+  public var startedWorkerCount: Int { pointee.startedWorkers.load(ordering: .acquiring) }
+}
+
+extension UnsafeMutablePointer where Pointee == Thread {
+  /// Wait until `snapshot` is complete. The current thread.
+  public func wait(for snapshot: Snapshot) -> WaitResult {
+    tsleep(snapshot.ident, kind: .tsleep, deadline: nil) { !snapshot.isComplete }
+  }
+
+  /// Owner, or everybody asleep.
+  func info() -> ThreadInfo {
+    let isWaiting = pointee.waitWord.load(ordering: .acquiring) & 1 != 0 || pointee.tokensLost
+    var created = ""
+    if let source = pointee.createdAt {
+      created = String(cString: source) + ":" + String(pointee.createdLine)
+    }
+    return ThreadInfo(
+      id: pointee.id, path: pathName, name: pointee.name.map { String(cString: $0) },
+      state: "\(stateName)", cpu: cpu, priority: Int(pointee.priority),
+      wmesg: isWaiting ? "\(pointee.waitKind.wmesg)" : "",
+      waitsFor: isWaiting ? pointee.waitObject.map(describeObject) : nil,
+      waitedNanoseconds: isWaiting ? lwkt_nanotime() &- pointee.waitSince : nil,
+      createdAt: created, isDaemon: pointee.flags.contains(.daemon),
+      waitsForThread: isWaiting ? threadWaitedFor : nil)
+  }
+
+  /// The thread without whose doing this wait cannot end, where there is just one.
+  private var threadWaitedFor: UInt64? {
+    guard let object = pointee.waitObject else { return nil }
+    switch object.objectKind {
+    case .thread: return object.thread.pointee.id
+    case .message: return object.message.pointee.holder?.pointee.id
+      ?? object.message.pointee.target?.pointee.owner?.pointee.id
+    case .token: return object.token.pointee.owner?.pointee.id
+    default: return nil
+    }
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  /// The snapshot IPI.
+  func answerSnapshot(_ raw: UnsafeMutableRawPointer) {
+    let snapshot = Unmanaged<Snapshot>.fromOpaque(raw).takeRetainedValue()
+    var infos: [ThreadInfo] = []
+    var thread = pointee.allThreads
+    while let current = thread {
+      infos.append(current.info())
+      thread = current.pointee.registryNext
+    }
+    snapshot.add(infos)
+  }
+}
+
+/// How reports name an object. Whoever calls keeps it alive.
+public func describeObject(_ object: ObjectRef) -> String {
+  switch object.objectKind {
+  case .thread: "thread " + object.thread.displayName
+  case .port: object.port.displayName
+  case .token: object.token.displayName
+  case .message: "an answer from " + describeTarget(object.message)
+  case .counter: "shared counter"
+  case .table: "shared table"
+  case .array: "shared array"
+  case .code: "code"
+  }
+}
+
+private func describeTarget(_ message: MessageRef) -> String {
+  message.pointee.waitable.lock.lock()
+  defer { message.pointee.waitable.lock.unlock() }
+  if let holder = message.pointee.holder { return "thread " + holder.displayName }
+  if let port = message.pointee.target { return port.displayName }
+  return "the sysport"
+}
+
+extension UnsafeMutablePointer where Pointee == HostState {
+  /// Who waits for what. The last worker awake, all others asleep.
+  func deadlockReport() -> String {
+    var infos: [ThreadInfo] = []
+    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring) {
+      guard
+        let gd = GlobalDataRef(
+          bitPattern: pointee.globalSlot(cpu).pointee.load(ordering: .acquiring))
+      else { continue }
+      var thread = gd.pointee.allThreads
+      while let current = thread {
+        infos.append(current.info())
+        thread = current.pointee.registryNext
+      }
+    }
+    infos.sort { $0.id < $1.id }
+    let cycle = Self.findCycle(infos)
+    let inCycle = Set(cycle.map { $0.id })
+    let others = infos.filter { !inCycle.contains($0.id) }
+    var lines = ["deadlock: every thread waits for something that can never come"]
+    if !cycle.isEmpty { lines.append("in a cycle:") }
+    lines += cycle.map { Self.line($0) }
+    if !cycle.isEmpty, !others.isEmpty { lines.append("besides:") }
+    lines += others.prefix(50).map { Self.line($0) }
+    if others.count > 50 { lines.append("  ... and " + String(others.count - 50) + " more") }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func line(_ info: ThreadInfo) -> String {
+    var text = "  thread " + info.path
+    if let name = info.name { text += " (" + name + ")" }
+    text += " waits"
+    if let object = info.waitsFor { text += " for " + object }
+    text += " [" + info.wmesg + "]"
+    if let waited = info.waitedNanoseconds {
+      text += " since " + seconds(waited) + " s"
+    }
+    if !info.createdAt.isEmpty { text += ", created at " + info.createdAt }
+    return text
+  }
+
+  private static func seconds(_ nanoseconds: UInt64) -> String {
+    let tenths = nanoseconds / 100_000_000
+    return String(tenths / 10) + "." + String(tenths % 10)
+  }
+
+  /// Follow who waits for whom until somebody comes up twice.
+  private static func findCycle(_ infos: [ThreadInfo]) -> [ThreadInfo] {
+    var byID: [UInt64: ThreadInfo] = [:]
+    for info in infos { byID[info.id] = info }
+    var settled: Set<UInt64> = []
+    for start in infos where !settled.contains(start.id) {
+      var order: [ThreadInfo] = []
+      var position: [UInt64: Int] = [:]
+      var next: ThreadInfo? = start
+      while let info = next, !settled.contains(info.id) {
+        if let first = position[info.id] { return Array(order[first...]) }
+        position[info.id] = order.count
+        order.append(info)
+        next = info.waitsForThread.flatMap { byID[$0] }
+      }
+      for info in order { settled.insert(info.id) }
+    }
+    return []
+  }
+}

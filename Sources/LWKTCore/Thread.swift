@@ -1,0 +1,237 @@
+// Thread.swift: what LWKT knows of one light weight thread.
+
+import CLWKT
+import Synchronization
+
+public typealias ThreadRef = UnsafeMutablePointer<Thread>
+
+/// A light weight thread: something a worker can run until it waits or ends.
+///
+/// Who may touch what
+/// - *Constant*: written before the thread is visible to anybody else.
+/// - *Owner*: the worker in `cpu`, from its loop or from the thread itself while it runs. Ownership
+///   passes with `cpu`: the giver's release store there orders all that it wrote.
+/// - *Atomic*: any kernel thread that holds a reference; the order is said at the field.
+/// - *Locked*: under `waitable.lock`.
+///
+/// States: a thread is *unborn* (`nostart`, in nobody's queue), *runnable* (on its worker's run
+/// queue), *running* (in its worker's `curthread`, on no queue), *waiting* (wait word odd, in the
+/// lists of what it waits for), or *dead*. The run queue it is on belongs to its owner.
+public struct Thread: ~Copyable {
+  /// Joiners wait here.
+  public var waitable: Waitable
+
+  // MARK: Owner, touched by every switch
+
+  /// The run queue's links.
+  var runNext: ThreadRef?
+  var runPrevious: ThreadRef?
+  public internal(set) var priority: UInt8
+  public internal(set) var flags: Flags = []
+  public internal(set) var waitKind: WaitKind = .none
+  public var wakeReason: WakeReason = .none
+  /// Which of several things became ready; -1 when there was one.
+  public var wakeIndex: Int32 = -1
+  /// What the waker hands over: a message (one reference) for a receive.
+  public var wakeValue: UnsafeMutableRawPointer?
+  /// The binding's machine to run: a coroutine, opaque here. Nil before the first run.
+  public var machine: UnsafeMutableRawPointer?
+  /// The binding's note of how to go on after a wait.
+  public var resumption: Int32 = 0
+  /// The binding's key to what it keeps for this thread in `domain`.
+  public var slot: Int32 = -1
+  /// How deep the thread is in critical sections.
+  public internal(set) var critCount: Int32 = 0
+  /// See `Wait.swift` for its bits. Atomic.
+  let waitWord = Atomic<UInt64>(0)
+  /// The tokens it holds or will have again. Owner.
+  public internal(set) var tokens: UnsafeMutablePointer<TokenStack>?
+  var tokensLost = false
+  var regain = Regain()
+  /// The parked native stack it goes on with, or nil. Owner.
+  var parkedStack: UnsafeMutableRawPointer?
+
+  // MARK: Atomic
+
+  /// The worker that owns it. Stored with release by the present owner when it gives the thread
+  /// away, loaded with acquire by wakers.
+  let cpuAtomic: Atomic<UInt32>
+  /// `Lifecycle`. Release by whoever moves it on.
+  let lifecycleAtomic: Atomic<UInt8>
+  /// Bit 0 aborted, bit 1 a timeout scope expired. Sequentially consistent against `waitWord`.
+  let cancelState = Atomic<UInt8>(0)
+  /// The abort's reason: a payload owned by the thread, written once before `cancelState` bit 0.
+  let abortReason = Atomic<UInt>(0)
+  /// Ctrl-C for this thread. Set by the monitor, taken by the thread.
+  public let interrupted = Atomic<Bool>(false)
+  /// The built-in port, made by whoever needs it first: a `Port` with one reference, or 0.
+  let portAtomic = Atomic<UInt>(0)
+
+  // MARK: Owner, colder
+
+  public internal(set) var waitObject: ObjectRef?
+  /// When the present wait began, on the worker's coarse clock: nanoseconds.
+  public internal(set) var waitSince: UInt64 = 0
+  var node: WaitNode
+  /// `waitany`'s nodes.
+  var extraNodes: UnsafeMutablePointer<WaitNode>?
+  var extraNodeCount = 0
+  var timer: Timer
+  /// The heap it lives in, nil before its first run. Atomic because inspection reads it.
+  let domainAtomic = Atomic<UInt>(0)
+  var domainNext: ThreadRef?
+  var domainPrevious: ThreadRef?
+  /// What it is to run, in neutral memory, until the first run takes it. Owner.
+  public var start: Payload
+  /// The chain of `timeout` scopes it is in, innermost first. Owner.
+  public internal(set) var scopes: UnsafeMutablePointer<TimeoutScope>?
+  /// Identity of a `tsleep`. Owner, and wakers under the bucket's lock.
+  var sleepIdent = SleepIdent()
+  /// The message that waits for room in a limited port, one reference. Guarded by the port's lock.
+  var pendingMessage: MessageRef?
+  /// Requests received and not answered yet. Locked.
+  var heldFirst: MessageRef?
+
+  // MARK: Constant
+
+  public let host: HostRef
+  /// Unique in the host's life.
+  public let id: UInt64
+  /// Its name by descent: `1.4`. One reference.
+  let path: ThreadPathRef
+  /// The `name` option: NUL-terminated, owned, or nil.
+  public let name: UnsafeMutablePointer<CChar>?
+  /// Where it was created: NUL-terminated, owned by the binding for ever, and the line.
+  public var createdAt: UnsafePointer<CChar>?
+  public var createdLine: Int32 = 0
+  /// The most bytes its heap may take; 0: no limit of its own.
+  public let memoryLimit: Int
+
+  // MARK: Locked
+
+  /// How it ended. Written once, before `lifecycle` becomes dead; read freely after that.
+  public internal(set) var result = Payload()
+  public internal(set) var succeeded = false
+  /// Has anybody seen the result?
+  let noticed = Atomic<Bool>(false)
+  /// Ports to tell of the end: one reference each. Locked.
+  var notify: UnsafeMutablePointer<NotifyEntry>?
+
+  // MARK: The owner's list of all its threads
+
+  var registryNext: ThreadRef?
+  var registryPrevious: ThreadRef?
+
+  init(
+    host: HostRef, id: UInt64, path: ThreadPathRef, name: UnsafeMutablePointer<CChar>?, cpu: Int,
+    priority: UInt8, memoryLimit: Int
+  ) {
+    waitable = Waitable(.thread)
+    self.host = host
+    self.id = id
+    self.path = path
+    self.name = name
+    self.priority = priority
+    self.memoryLimit = memoryLimit
+    cpuAtomic = Atomic(UInt32(cpu))
+    lifecycleAtomic = Atomic(Lifecycle.unborn.rawValue)
+    node = WaitNode()
+    timer = Timer(.wait, subject: nil)
+    start = Payload()
+  }
+
+  public struct Flags: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let onRunQueue = Flags(rawValue: 1)
+    /// Stays on its worker.
+    public static let pinned = Flags(rawValue: 2)
+    /// Does not keep the program alive.
+    public static let daemon = Flags(rawValue: 4)
+    /// Lives in its creator's heap.
+    public static let sharing = Flags(rawValue: 8)
+    /// Its preemption was held off by a critical section and is due at the end of it.
+    public static let preemptionDue = Flags(rawValue: 16)
+    /// Woken while its domain was between two workers; adoption makes it runnable.
+    public static let wokenInTransit = Flags(rawValue: 32)
+    /// A heap of its own, because of `maxmem`.
+    public static let ownHeap = Flags(rawValue: 64)
+    /// The thread that runs the program.
+    public static let main = Flags(rawValue: 128)
+  }
+
+  public enum Lifecycle: UInt8, Sendable {
+    case unborn, alive, dead
+  }
+
+  struct NotifyEntry {
+    var port: PortRef
+    var next: UnsafeMutablePointer<NotifyEntry>?
+  }
+
+  public static let defaultPriority: UInt8 = 8
+  public static let highestPriority: UInt8 = 31
+}
+
+/// What `create` may ask for.
+public struct ThreadOptions {
+  public var name: String?
+  /// Pin to this worker.
+  public var cpu: Int?
+  public var priority = Thread.defaultPriority
+  public var noStart = false
+  public var daemon = false
+  public var sharing = false
+  public var memoryLimit = 0
+  public init() {}
+}
+
+extension UnsafeMutablePointer where Pointee == Thread {
+  public var object: ObjectRef { ObjectRef(self) }
+  var waitable: UnsafeMutablePointer<Waitable> {
+    UnsafeMutableRawPointer(self).assumingMemoryBound(to: Waitable.self)
+  }
+
+  /// The worker it belongs to. Any kernel thread; may be out of date at once.
+  public var cpu: Int { Int(pointee.cpuAtomic.load(ordering: .acquiring)) }
+
+  public var lifecycle: Thread.Lifecycle {
+    Thread.Lifecycle(rawValue: pointee.lifecycleAtomic.load(ordering: .acquiring))!
+  }
+  public var isDead: Bool { lifecycle == .dead }
+
+  public var domain: DomainRef? {
+    DomainRef(bitPattern: pointee.domainAtomic.load(ordering: .relaxed))
+  }
+
+  /// Its name by descent, such as `1.4`. Any kernel thread that holds a reference.
+  public var pathName: String { pointee.path.text }
+
+  /// How the thread is named in reports: `1.4 (fetcher)`, `1.4`.
+  public var displayName: String {
+    guard let name = pointee.name else { return pathName }
+    return pathName + " (" + String(cString: name) + ")"
+  }
+
+  /// What `td.state` says. Exact on the owner, else a glimpse.
+  public var stateName: StaticString {
+    switch lifecycle {
+    case .unborn: "nostart"
+    case .dead: "dead"
+    case .alive:
+      if pointee.waitWord.load(ordering: .relaxed) & 1 != 0 {
+        "waiting"
+      } else if lwktCurrentThread() == self {
+        "running"
+      } else {
+        "runnable"
+      }
+    }
+  }
+}
+
+/// The current thread, or nil on a kernel thread that is no worker or in a worker's loop.
+@inlinable @inline(__always)
+public func lwktCurrentThread() -> ThreadRef? {
+  lwkt_curtd()?.assumingMemoryBound(to: Thread.self)
+}

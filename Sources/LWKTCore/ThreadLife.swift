@@ -1,0 +1,408 @@
+// ThreadLife.swift: create, schedule, abort, exit, join.
+
+import CLWKT
+import Glibc
+import Synchronization
+
+extension UnsafeMutablePointer where Pointee == Thread {
+  // MARK: create
+
+  /// A thread with one reference, the caller's, in nobody's queue until `begin`. `parent` names it;
+  /// on the parent's worker while the parent runs, or with nil for a host's first threads.
+  public static func make(host: HostRef, parent: ThreadRef?, options: ThreadOptions) -> ThreadRef {
+    let thread = ObjectPools.allocateThread()
+    let path: ThreadPathRef
+    if let parent {
+      let node = parent.pointee.path
+      node.pointee.children += 1
+      path = .make(parent: node, number: node.pointee.children)
+    } else {
+      path = .make(parent: nil, number: host.pointee.takeRootNumber())
+    }
+    let gd = mycpuIfWorker
+    let home = options.cpu ?? gd?.pointee.cpu ?? 0
+    thread.initialize(
+      to: Thread(
+        host: host, id: host.pointee.takeThreadID(gd), path: path, name: options.name.map(copyCString),
+        cpu: home, priority: options.priority, memoryLimit: options.memoryLimit))
+    thread.pointee.node = WaitNode(thread: thread)
+    thread.pointee.timer = Timer(.wait, subject: UnsafeMutableRawPointer(thread))
+    if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
+    if options.daemon { thread.pointee.flags.insert(.daemon) }
+    if options.sharing { thread.pointee.flags.insert(.sharing) }
+    if options.memoryLimit > 0 { thread.pointee.flags.insert(.ownHeap) }
+    gd?.count(.threadsCreated)
+    return thread
+  }
+
+  /// Start it: from now on it is some worker's. False if it was started before. Any worker, no lock
+  /// held; takes a reference of its own.
+  @discardableResult
+  public func begin() -> Bool {
+    guard
+      pointee.lifecycleAtomic.compareExchange(
+        expected: Thread.Lifecycle.unborn.rawValue, desired: Thread.Lifecycle.alive.rawValue,
+        ordering: .acquiringAndReleasing
+      ).exchanged
+    else { return false }
+    object.retainObject()
+    let host = pointee.host
+    host.pointee.allThreads.add(1, ordering: .relaxed)
+    if !pointee.flags.contains(.daemon) { host.pointee.liveThreads.add(1, ordering: .relaxed) }
+    let home = cpu
+    if home != 0 { host.startWorkers(through: home) }
+    guard let gd = mycpuIfWorker else {
+      host.post(IPI(.begin, self), to: home)
+      return true
+    }
+    gd.sendIPI(IPI(.begin, self), to: home)
+    return true
+  }
+
+  // MARK: priority
+
+  /// Change the priority: at once on its own worker, else by IPI. Any worker, holding a reference.
+  public func setPriority(_ priority: UInt8) {
+    guard let gd = mycpuIfWorker, lifecycle == .alive else { return }
+    object.retainObject()
+    gd.sendIPI(IPI(.setPriority, self, UInt(priority)), to: cpu)
+  }
+
+  /// Owner.
+  func setPriorityLocally(_ priority: UInt8) {
+    if pointee.flags.contains(.onRunQueue) {
+      mycpu.pointee.runQueue.remove(self)
+      pointee.priority = priority
+      mycpu.pointee.runQueue.append(self)
+    } else {
+      pointee.priority = priority
+    }
+  }
+
+  /// Before `begin`.
+  public func setInitialPriority(_ priority: UInt8) { pointee.priority = priority }
+
+  // MARK: abort
+
+  public static var abortBit: UInt8 { 1 }
+  public static var timeoutBit: UInt8 { 2 }
+
+  /// Ask the thread to stop: an error at its present or next wait. `reason` (moved) is the error's
+  /// value; the first one counts. Any kernel thread that holds a reference, no lock held.
+  public func abort(_ reason: Payload) {
+    let box = UnsafeMutablePointer<Payload>.allocate(capacity: 1)
+    box.initialize(to: reason)
+    guard
+      pointee.abortReason.compareExchange(
+        expected: 0, desired: UInt(bitPattern: box), ordering: .acquiringAndReleasing
+      ).exchanged
+    else {
+      box.dispose()
+      box.deallocate()
+      return
+    }
+    cancel(Self.abortBit)
+  }
+
+  /// Set a cancel bit and end the present wait, if one may be ended. Any kernel thread.
+  func cancel(_ bit: UInt8) {
+    pointee.cancelState.bitwiseOr(bit, ordering: .sequentiallyConsistent)
+    let word = pointee.waitWord.load(ordering: .sequentiallyConsistent)
+    guard word & 3 == 1, claim(word >> 2) else { return }
+    pointee.wakeReason = .aborted
+    lwktSchedule(self)
+  }
+
+  public var isAborted: Bool {
+    pointee.cancelState.load(ordering: .acquiring) & Self.abortBit != 0
+  }
+  public var isCancelled: Bool { pointee.cancelState.load(ordering: .relaxed) != 0 }
+
+  /// The reason of the abort; the thread keeps it.
+  public var abortReason: UnsafeMutablePointer<Payload>? {
+    UnsafeMutablePointer<Payload>(bitPattern: pointee.abortReason.load(ordering: .acquiring))
+  }
+
+  /// Ctrl-C: `interrupted` is set; end the present wait. Any kernel thread that holds a reference.
+  public func interrupt() {
+    pointee.interrupted.store(true, ordering: .sequentiallyConsistent)
+    let word = pointee.waitWord.load(ordering: .sequentiallyConsistent)
+    guard word & 3 == 1, claim(word >> 2) else { return }
+    pointee.wakeReason = .aborted
+    lwktSchedule(self)
+  }
+
+  // MARK: exit and join
+
+  /// The running thread is over, with its results or its error (moved in). Its worker, from the
+  /// binding, as the last thing of `run`.
+  public func finish(succeeded: Bool, result: Payload) {
+    let gd = mycpu
+    pointee.waitKind = .none
+    if pointee.tokens != nil { endTokens() }
+    dropScopes()
+    failHeldRequests()
+    closePort()
+    pointee.result = result
+    pointee.succeeded = succeeded
+    pointee.waitable.lock.lock()
+    pointee.lifecycleAtomic.store(Thread.Lifecycle.dead.rawValue, ordering: .releasing)
+    var woken: ThreadRef?
+    while let node = pointee.waitable.waiters.popClaimed() {
+      let thread = node.pointee.thread
+      thread.pointee.wakeReason = .ready
+      thread.pointee.wakeIndex = node.pointee.index
+      thread.pointee.runNext = woken
+      woken = thread
+    }
+    let notify = pointee.notify
+    pointee.notify = nil
+    pointee.waitable.lock.unlock()
+    scheduleChain(woken)
+    tellPorts(notify)
+    if !succeeded, !pointee.noticed.load(ordering: .acquiring) {
+      object.retainObject()
+      pointee.timer = Timer(.unnoticed, subject: UnsafeMutableRawPointer(self))
+      ownTimer.pointee.deadline = gd.readClock() &+ 1_000_000_000
+      gd.armTimer(ownTimer)
+      gd.pointee.unnoticedTimers += 1
+    }
+    gd.unlink(self)
+    if let domain { domain.remove(self) }
+    gd.count(.threadsEnded)
+    let keptAlive = !pointee.flags.contains(.daemon)
+    let host = pointee.host
+    object.releaseObject()
+    host.threadEnded(keptAlive: keptAlive)
+  }
+
+  /// Wait for the end. The current thread is `waiter`. `.ready`: it is dead.
+  public func waitForEnd(_ waiter: ThreadRef, deadline: UInt64?, poll: Bool) -> WaitResult {
+    if isDead { return .ready }
+    if poll { return .wouldWait }
+    pointee.waitable.lock.lock()
+    if isDead {
+      pointee.waitable.lock.unlock()
+      return .ready
+    }
+    let ticket = waiter.beginWait(.join, on: object)
+    waiter.enqueueNode(on: waitable, ticket: ticket)
+    pointee.waitable.lock.unlock()
+    waiter.armWaitTimer(deadline)
+    return waiter.abortedMeanwhile(ticket: ticket) ? .waitOver : .waiting
+  }
+
+  /// Somebody has seen how it ended. Any kernel thread that holds a reference.
+  public func markNoticed() { pointee.noticed.store(true, ordering: .releasing) }
+
+  /// Send word of the end to `port`; at once if it is over. Any worker; takes a reference to `port`.
+  public func addNotify(_ port: PortRef) {
+    let entry = UnsafeMutablePointer<Thread.NotifyEntry>.allocate(capacity: 1)
+    port.object.retainObject()
+    pointee.waitable.lock.lock()
+    if isDead {
+      pointee.waitable.lock.unlock()
+      entry.initialize(to: Thread.NotifyEntry(port: port, next: nil))
+      return tellPorts(entry)
+    }
+    entry.initialize(to: Thread.NotifyEntry(port: port, next: pointee.notify))
+    pointee.notify = entry
+    pointee.waitable.lock.unlock()
+  }
+
+  private func tellPorts(_ first: UnsafeMutablePointer<Thread.NotifyEntry>?) {
+    var entry = first
+    while let current = entry {
+      entry = current.pointee.next
+      let port = current.pointee.port
+      current.deallocate()
+      var payload = Payload()
+      payload.count = 1
+      payload.tags[0] = Payload.handleTag
+      payload.slots.0 = UInt64(UInt(bitPattern: object))
+      object.retainObject()
+      let message = MessageRef.make(sender: self, payload: payload, flags: [.oneWay, .exitNotice])
+      if port.send(message, from: nil) == .sent {
+        markNoticed()
+      } else {
+        message.object.releaseObject()
+      }
+      port.object.releaseObject()
+    }
+  }
+
+  /// Requests it received and did not answer: EPIPE, unless another heap or a message under way still
+  /// refers to them.
+  private func failHeldRequests() {
+    while true {
+      pointee.waitable.lock.lock()
+      guard let message = pointee.heldFirst else {
+        pointee.waitable.lock.unlock()
+        return
+      }
+      message.object.retainObject()
+      pointee.waitable.lock.unlock()
+      message.holderExits(self)
+      message.object.releaseObject()
+    }
+  }
+
+  /// Its error has been lying there for a second, or the program is over. Its last owner.
+  func reportIfUnnoticed() {
+    mycpu.pointee.unnoticedTimers -= 1
+    if !pointee.noticed.exchange(true, ordering: .acquiringAndReleasing) {
+      pointee.host.pointee.hadUnnoticedErrors.store(true, ordering: .releasing)
+      pointee.host.pointee.binding.reportDeath(self)
+    }
+    object.releaseObject()
+  }
+
+  /// The last reference is gone.
+  func destroy() {
+    addressOf(&pointee.start).dispose()
+    addressOf(&pointee.result).dispose()
+    if let reason = abortReason {
+      reason.dispose()
+      reason.deallocate()
+    }
+    if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .relaxed)) {
+      port.object.releaseObject()
+    }
+    var entry = pointee.notify
+    while let current = entry {
+      entry = current.pointee.next
+      current.pointee.port.object.releaseObject()
+      current.deallocate()
+    }
+    pointee.path.release()
+    pointee.name?.deallocate()
+    deinitialize(count: 1)
+    ObjectPools.freeThread(self)
+  }
+
+  // MARK: the built-in port
+
+  /// `td.msgport`, made when first asked for. Any kernel thread that holds a reference.
+  public var messagePort: PortRef {
+    if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .acquiring)) { return port }
+    let port = PortRef.make(kind: .thread, owner: self, host: pointee.host)
+    let swap = pointee.portAtomic.compareExchange(
+      expected: 0, desired: UInt(bitPattern: port), ordering: .acquiringAndReleasing)
+    guard swap.exchanged else {
+      port.object.releaseObject()
+      return PortRef(bitPattern: swap.original).unsafelyUnwrapped
+    }
+    if isDead { port.close(.peerExited) }
+    return port
+  }
+
+  private func closePort() {
+    if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .acquiring)) {
+      port.close(.peerExited)
+    }
+  }
+
+  // MARK: critical sections
+
+  /// The current thread.
+  public func critEnter() { pointee.critCount += 1 }
+
+  /// The current thread. Nil if it is in none; else whether a preemption was put off and is due.
+  public func critExit() -> Bool? {
+    guard pointee.critCount > 0 else { return nil }
+    pointee.critCount -= 1
+    guard pointee.critCount == 0, pointee.flags.contains(.preemptionDue) else { return false }
+    pointee.flags.remove(.preemptionDue)
+    return true
+  }
+
+  /// May the running thread be preempted now? If not, the end of the critical section will. Its worker.
+  public func mayBePreempted() -> Bool {
+    if pointee.critCount == 0 { return true }
+    pointee.flags.insert(.preemptionDue)
+    return false
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Message {
+  /// The thread that held it is ending.
+  func holderExits(_ thread: ThreadRef) {
+    pointee.waitable.lock.lock()
+    if pointee.holder == thread { letGo(of: thread) }
+    let isLost = pointee.receivers.load(ordering: .acquiring) <= 1
+    pointee.waitable.lock.unlock()
+    if isLost { fail(.peerExited) }
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  /// The begin IPI: a new thread of this worker.
+  func beginLocally(_ thread: ThreadRef) {
+    link(thread)
+    if pointee.isDraining { thread.abort(Payload()) }
+    if let domain = thread.domain, !domain.pointee.isAdopted {
+      thread.pointee.flags.insert(.wokenInTransit)
+      return
+    }
+    scheduleLocally(thread)
+  }
+
+  /// The program is over: abort all threads here, once. In the loop.
+  func drainThreads() {
+    guard !pointee.isDraining else { return }
+    pointee.isDraining = true
+    var next = pointee.allThreads
+    while let thread = next {
+      next = thread.pointee.registryNext
+      thread.abort(Payload())
+    }
+  }
+
+  /// The loop is over: whatever is left here will not run again. The worker's kernel thread.
+  func endThreads() {
+    while let timer = pointee.timers.popDue(.max) {
+      if timer.pointee.kind == .unnoticed { fireUnnoticed(timer) }
+    }
+    while let thread = pointee.allThreads {
+      unlink(thread)
+      thread.abandon()
+    }
+  }
+
+  private func fireUnnoticed(_ timer: TimerRef) {
+    timer.pointee.subject.unsafelyUnwrapped.thread.reportIfUnnoticed()
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Thread {
+  /// The host has stopped before this thread ended: undo what others could still see of it.
+  func abandon() {
+    if pointee.flags.contains(.onRunQueue) { mycpu.pointee.runQueue.remove(self) }
+    let word = pointee.waitWord.load(ordering: .acquiring)
+    if word & 1 != 0 {
+      _ = claim(word >> 2)
+      pointee.wakeReason = .aborted
+      finishWait()
+    }
+    if pointee.tokens != nil { endTokens() }
+    dropScopes()
+    failHeldRequests()
+    closePort()
+    pointee.lifecycleAtomic.store(Thread.Lifecycle.dead.rawValue, ordering: .releasing)
+    if let domain { domain.remove(self) }
+    object.releaseObject()
+  }
+}
+
+/// A C copy of `text`, the caller's to deallocate.
+func copyCString(_ text: String) -> UnsafeMutablePointer<CChar> {
+  var text = text
+  return text.withUTF8 { bytes in
+    let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count + 1)
+    for (index, byte) in bytes.enumerated() {
+      (copy + index).initialize(to: CChar(bitPattern: byte))
+    }
+    (copy + bytes.count).initialize(to: 0)
+    return copy
+  }
+}

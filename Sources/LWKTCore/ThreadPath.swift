@@ -1,0 +1,54 @@
+// ThreadPath.swift: names by descent.
+
+import Synchronization
+
+/// One step in a thread's name: who created it, and as which child. Counted, because children
+/// outlive their parents and keep their names.
+struct ThreadPath: ~Copyable {
+  let references = Atomic<Int32>(1)
+  /// One reference, nil for a root.
+  let parent: ThreadPathRef?
+  let number: UInt32
+  /// How many children have been named. The thread itself, or whoever creates for it.
+  var children: UInt32 = 0
+}
+
+typealias ThreadPathRef = UnsafeMutablePointer<ThreadPath>
+
+extension UnsafeMutablePointer where Pointee == ThreadPath {
+  /// A path with one reference, the caller's.
+  static func make(parent: ThreadPathRef?, number: UInt32) -> ThreadPathRef {
+    if let parent { parent.pointee.references.add(1, ordering: .relaxed) }
+    let path = ThreadPathRef.allocate(capacity: 1)
+    path.initialize(to: ThreadPath(parent: parent, number: number))
+    return path
+  }
+
+  /// Give a reference back. Iterative: a chain of generations may be long.
+  func release() {
+    var node: ThreadPathRef? = self
+    while let path = node {
+      guard
+        path.pointee.references.subtract(1, ordering: .acquiringAndReleasing).oldValue == 1
+      else { return }
+      node = path.pointee.parent
+      path.deinitialize(count: 1)
+      path.deallocate()
+    }
+  }
+
+  /// `1.4.2`. Very deep paths are shown with their middle left out.
+  var text: String {
+    var numbers: [UInt32] = []
+    var node: ThreadPathRef? = self
+    while let path = node {
+      numbers.append(path.pointee.number)
+      node = path.pointee.parent
+    }
+    numbers.reverse()
+    guard numbers.count > 64 else { return numbers.map { String($0) }.joined(separator: ".") }
+    let head = numbers.prefix(8).map { String($0) }.joined(separator: ".")
+    let tail = numbers.suffix(8).map { String($0) }.joined(separator: ".")
+    return head + "...(" + String(numbers.count - 16) + ")..." + tail
+  }
+}

@@ -1,0 +1,501 @@
+// Token.swift: serialisation of the threads that hold it, while they run.
+//
+// A thread that waits loses all its tokens (`loseTokens`, in the loop) and has them all again before
+// it runs (`regainTokens`, in the loop, before the switch).
+//
+// Why nobody waits for ever
+//   * Nobody holds a token while waiting for anything but a token.
+//   * To have several, a thread first tries them all and keeps all or none. If that fails it takes
+//     them one by one in the order of their addresses, waiting for each. A thread that waits so holds
+//     only tokens that stand before the one it waits for, so there are no cycles among waiters; and
+//     every other holder runs, and so gives its tokens up sooner or later.
+//   * A token that falls free wakes its first waiter but is not handed over: whoever runs may have it
+//     first, which keeps a hot token from costing a switch each time. A waiter that was passed over
+//     `patience` times makes the token *starved*: then it is handed over in order, and newcomers
+//     queue up behind.
+
+import CLWKT
+import Synchronization
+
+public typealias TokenRef = UnsafeMutablePointer<Token>
+
+public struct Token: ~Copyable {
+  /// Who waits for it. Its lock guards every `var` below.
+  public var waitable: Waitable
+  /// The exclusive holder, or nil.
+  var owner: ThreadRef?
+  /// How often the owner has it, exclusively or shared on top.
+  var depth = 0
+  /// How many threads hold it shared.
+  var sharers = 0
+  /// Raised whenever somebody other than the last holder gets it.
+  var generation: UInt64 = 0
+  var lastHolder: UInt64 = 0
+  /// It is handed over in order until nobody waits.
+  var isStarved = false
+  /// How often somebody could not have it at once.
+  public internal(set) var collisions: UInt64 = 0
+  /// NUL-terminated, owned.
+  public let name: UnsafeMutablePointer<CChar>
+  /// Pool tokens and named ones are found by name; links of the host's list of all tokens.
+  var registryNext: TokenRef?
+  var registryPrevious: TokenRef?
+  let host: HostRef
+
+  static let patience = 2
+
+  init(name: UnsafeMutablePointer<CChar>, host: HostRef) {
+    waitable = Waitable(.token)
+    self.name = name
+    self.host = host
+  }
+}
+
+/// One acquisition, in the order they were made.
+public struct TokenReference {
+  public internal(set) var token: TokenRef
+  public internal(set) var isShared: Bool
+  /// The token's generation when it was acquired.
+  var generation: UInt64
+  /// In a regain under way: this one is had already.
+  var isHeld: Bool
+}
+
+/// The acquisitions of one thread, the latest last. Owner worker of the thread.
+public struct TokenStack: ~Copyable {
+  var references: UnsafeMutablePointer<TokenReference>
+  var count = 0
+  var capacity = 4
+  /// A regain that goes one by one.
+  var isSorted = false
+  /// How often this regain was woken and passed over.
+  var failures = 0
+
+  init() { references = .allocate(capacity: 4) }
+  deinit { references.deallocate() }
+
+  mutating func push(_ reference: TokenReference) {
+    if count == capacity {
+      let larger = UnsafeMutablePointer<TokenReference>.allocate(capacity: capacity * 2)
+      larger.moveInitialize(from: references, count: count)
+      references.deallocate()
+      references = larger
+      capacity *= 2
+    }
+    (references + count).initialize(to: reference)
+    count += 1
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Token {
+  public var object: ObjectRef { ObjectRef(self) }
+  var waitable: UnsafeMutablePointer<Waitable> {
+    UnsafeMutableRawPointer(self).assumingMemoryBound(to: Waitable.self)
+  }
+  public var displayName: String { "token " + String(cString: pointee.name) }
+
+  /// A token with one reference, the caller's. See `HostState.token(named:)`.
+  static func make(name: String, host: HostRef) -> TokenRef {
+    let token = TokenRef.allocate(capacity: 1)
+    token.initialize(to: Token(name: copyCString(name), host: host))
+    host.register(token)
+    return token
+  }
+
+  func destroy() {
+    pointee.host.unregister(self)
+    pointee.name.deallocate()
+    deinitialize(count: 1)
+    deallocate()
+  }
+
+  /// Lock held: can `thread` have it now?
+  @inline(__always)
+  private func isFree(for thread: ThreadRef, shared: Bool) -> Bool {
+    if pointee.owner == thread { return true }
+    if pointee.owner != nil { return false }
+    if shared { return true }
+    return pointee.sharers == 0
+  }
+
+  /// Lock held: `thread` has it from now on.
+  @inline(__always)
+  private func grant(_ thread: ThreadRef, shared: Bool) {
+    if pointee.owner == thread {
+      pointee.depth += 1
+    } else if shared {
+      pointee.sharers += 1
+    } else {
+      pointee.owner = thread
+      pointee.depth = 1
+    }
+    if pointee.lastHolder != thread.pointee.id {
+      pointee.lastHolder = thread.pointee.id
+      pointee.generation += 1
+    }
+  }
+
+  /// Take it if it is free. `barge` false leaves a starved token to those that wait. Returns the
+  /// generation, or nil. The thread's worker.
+  @inline(__always)
+  fileprivate func take(_ thread: ThreadRef, shared: Bool, mayBarge: Bool = true) -> UInt64? {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    guard isFree(for: thread, shared: shared) else { return nil }
+    if pointee.isStarved, pointee.owner != thread, !mayBarge { return nil }
+    grant(thread, shared: shared)
+    return pointee.generation
+  }
+
+  /// Give one acquisition back; the first waiter (or the first sharers) are woken. The thread's worker,
+  /// no lock held.
+  @inline(__always)
+  fileprivate func giveBack(_ thread: ThreadRef) {
+    pointee.waitable.lock.lock()
+    if pointee.owner == thread {
+      pointee.depth -= 1
+      if pointee.depth == 0 { pointee.owner = nil }
+    } else {
+      pointee.sharers -= 1
+    }
+    let woken = pointee.waitable.waiters.first == nil ? nil : wakeWaiters()
+    pointee.waitable.lock.unlock()
+    if woken != nil { scheduleChain(woken) }
+  }
+
+  /// Lock held: wake the first waiter that could have it, and all sharers next in line if it shares.
+  /// A starved token is theirs at once.
+  @inline(never)
+  fileprivate func wakeWaiters() -> ThreadRef? {
+    var woken: ThreadRef?
+    while let node = pointee.waitable.waiters.first {
+      let thread = node.pointee.thread
+      let shared = node.pointee.mode == .shared
+      guard isFree(for: thread, shared: shared) else { break }
+      pointee.waitable.waiters.unlink(node)
+      guard thread.claim(node.pointee.ticket) else { continue }
+      if pointee.isStarved {
+        grant(thread, shared: shared)
+        thread.pointee.wakeIndex = 1
+      } else {
+        thread.pointee.wakeIndex = 0
+      }
+      thread.pointee.wakeReason = .ready
+      thread.pointee.runNext = woken
+      woken = thread
+      if !shared { break }
+    }
+    if pointee.waitable.waiters.first == nil { pointee.isStarved = false }
+    return woken
+  }
+}
+
+/// Why a token operation is misuse; worded as the panics were.
+public enum TokenMisuse: Error, @unchecked Sendable {
+  /// `reltoken` of another than the latest: its name, or nil when none is held.
+  case notLatest(TokenRef?)
+  /// Exclusive on top of one's own shared one: it could never be had.
+  case upgrade
+}
+
+extension UnsafeMutablePointer where Pointee == Thread {
+  private var tokenStack: UnsafeMutablePointer<TokenStack> {
+    if let stack = pointee.tokens { return stack }
+    let stack = UnsafeMutablePointer<TokenStack>.allocate(capacity: 1)
+    stack.initialize(to: TokenStack())
+    pointee.tokens = stack
+    return stack
+  }
+
+  /// gettoken. The current thread. `.ready`: held. `.waiting`: all tokens it held are given up with
+  /// the switch, and all, this one too, are had when the thread runs again. Takes a reference.
+  @inline(__always)
+  public func getToken(_ token: TokenRef, shared: Bool) -> Result<WaitResult, TokenMisuse> {
+    if let generation = token.take(self, shared: shared, mayBarge: false) {
+      push(token, shared: shared, generation: generation, held: true)
+      return .success(.ready)
+    }
+    return getTokenSlowly(token, shared: shared)
+  }
+
+  private func push(_ token: TokenRef, shared: Bool, generation: UInt64, held: Bool) {
+    token.object.retainObject()
+    tokenStack.pointee.push(
+      TokenReference(token: token, isShared: shared, generation: generation, isHeld: held))
+  }
+
+  @inline(never)
+  private func getTokenSlowly(_ token: TokenRef, shared: Bool) -> Result<WaitResult, TokenMisuse> {
+    if !shared, holds(token) == .shared { return .failure(.upgrade) }
+    if isCancelled {
+      // The error comes at this wait; nothing is lost or had.
+      pointee.wakeReason = .aborted
+      return .success(.waitOver)
+    }
+    mycpu.count(.tokenCollisions)
+    let stack = tokenStack
+    if stack.pointee.count == 0, spinFor(token, shared: shared) { return .success(.ready) }
+    push(token, shared: shared, generation: 0, held: false)
+    token.pointee.waitable.lock.lock()
+    token.pointee.collisions += 1
+    token.pointee.waitable.lock.unlock()
+    // All are lost now, and taken again like after any other wait, by the loop.
+    loseTokens()
+    pointee.waitKind = .token
+    pointee.waitObject = token.object
+    if regainTokens(atOnce: true) { return .success(.ready) }
+    return .success(.waiting)
+  }
+
+  /// A holder on another worker may be about to let go.
+  private func spinFor(_ token: TokenRef, shared: Bool) -> Bool {
+    guard pointee.host.pointee.spinNanoseconds > 0 else { return false }
+    for _ in 0..<64 {
+      lwkt_cpu_pause()
+      if let generation = token.take(self, shared: shared, mayBarge: false) {
+        push(token, shared: shared, generation: generation, held: true)
+        return true
+      }
+    }
+    return false
+  }
+
+  /// trytoken. The current thread.
+  public func tryToken(_ token: TokenRef) -> Bool {
+    if holds(token) == .shared { return false }
+    guard let generation = token.take(self, shared: false, mayBarge: false) else { return false }
+    push(token, shared: false, generation: generation, held: true)
+    return true
+  }
+
+  /// reltoken: the latest acquisition only. The current thread. The error names the latest one.
+  @inline(__always)
+  public func releaseToken(_ token: TokenRef) -> TokenMisuse? {
+    guard let stack = pointee.tokens, stack.pointee.count > 0 else { return .notLatest(nil) }
+    let last = stack.pointee.count - 1
+    let held = stack.pointee.references[last].token
+    guard held == token else { return .notLatest(held) }
+    stack.pointee.count = last
+    token.giveBack(self)
+    token.object.releaseObject()
+    return nil
+  }
+
+  public enum TokenHold: Sendable { case none, shared, exclusive }
+
+  /// How this thread holds `token`. The current thread.
+  public func holds(_ token: TokenRef) -> TokenHold {
+    guard let stack = pointee.tokens else { return .none }
+    var hold = TokenHold.none
+    for index in 0..<stack.pointee.count where stack.pointee.references[index].token == token {
+      if !stack.pointee.references[index].isShared { return .exclusive }
+      hold = .shared
+    }
+    return hold
+  }
+
+  /// Has anybody else held it since this thread got it? Nil if it does not hold it. The current thread.
+  public func isStale(_ token: TokenRef) -> Bool? {
+    guard let stack = pointee.tokens else { return nil }
+    for index in (0..<stack.pointee.count).reversed()
+    where stack.pointee.references[index].token == token {
+      token.pointee.waitable.lock.lock()
+      defer { token.pointee.waitable.lock.unlock() }
+      return token.pointee.generation != stack.pointee.references[index].generation
+    }
+    return nil
+  }
+
+  /// token_swap: exchange the two latest. False if there are not two. The current thread.
+  public func swapTokens() -> Bool {
+    guard let stack = pointee.tokens, stack.pointee.count >= 2 else { return false }
+    let last = stack.pointee.count - 1
+    let references = stack.pointee.references
+    (references[last], references[last - 1]) = (references[last - 1], references[last])
+    return true
+  }
+
+  /// How many acquisitions this thread has. The current thread.
+  public var tokenCount: Int { pointee.tokens?.pointee.count ?? 0 }
+
+  /// Release acquisitions until `count` are left: what an error jumped over. The current thread.
+  public func releaseTokens(downTo count: Int) {
+    guard let stack = pointee.tokens else { return }
+    while stack.pointee.count > count {
+      stack.pointee.count -= 1
+      let reference = stack.pointee.references[stack.pointee.count]
+      if reference.isHeld { reference.token.giveBack(self) }
+      reference.token.object.releaseObject()
+    }
+  }
+
+  // MARK: lost and had again
+
+  /// The thread waits: others may have its tokens. Its worker, when it has switched away.
+  func loseTokens() {
+    guard let stack = pointee.tokens, stack.pointee.count > 0, !pointee.tokensLost else { return }
+    pointee.tokensLost = true
+    stack.pointee.isSorted = false
+    stack.pointee.failures = 0
+    for index in (0..<stack.pointee.count).reversed()
+    where stack.pointee.references[index].isHeld {
+      stack.pointee.references[index].isHeld = false
+      stack.pointee.references[index].token.giveBack(self)
+    }
+  }
+
+  /// Have all again, or wait for the one that is missing. Its worker, before it runs. True: had.
+  /// `atOnce`: called by the running thread itself, which then switches away if false.
+  func regainTokens(atOnce: Bool = false) -> Bool {
+    guard let stack = pointee.tokens else { return true }
+    // The wait it comes from is over: its node and timer are needed again.
+    if !atOnce, !pointee.regain.isActive { finishWait() }
+    // What the thread was woken for must survive the waits in here.
+    let reason = pointee.wakeReason
+    let index = pointee.wakeIndex
+    let value = pointee.wakeValue
+    if !atOnce, pointee.regain.isActive { noteTokenWake(stack) } else {
+      pointee.regain = Regain(isActive: true, reason: reason, index: index, value: value)
+    }
+    if !stack.pointee.isSorted {
+      if takeAll(stack) { return regained() }
+      stack.pointee.isSorted = true
+    }
+    return takeInOrder(stack) ? regained() : false
+  }
+
+  private func regained() -> Bool {
+    pointee.tokensLost = false
+    pointee.wakeReason = pointee.regain.reason
+    pointee.wakeIndex = pointee.regain.index
+    pointee.wakeValue = pointee.regain.value
+    pointee.regain.isActive = false
+    pointee.waitKind = .none
+    pointee.waitObject = nil
+    return true
+  }
+
+  /// Woken for a token: it was handed over, or is worth another try.
+  private func noteTokenWake(_ stack: UnsafeMutablePointer<TokenStack>) {
+    let wasHandedOver = pointee.wakeReason == .ready && pointee.wakeIndex == 1
+    pointee.node.object = nil
+    if let index = pointee.regain.waitingFor {
+      if wasHandedOver {
+        stack.pointee.references[index].isHeld = true
+        noteGeneration(stack, index)
+        stack.pointee.failures = 0
+      } else {
+        stack.pointee.failures += 1
+      }
+    }
+    pointee.regain.waitingFor = nil
+  }
+
+  /// All, in the order they were acquired, or none.
+  private func takeAll(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
+    for index in 0..<stack.pointee.count {
+      let reference = stack.pointee.references[index]
+      guard
+        let generation = reference.token.take(self, shared: reference.isShared, mayBarge: false)
+      else {
+        for taken in (0..<index).reversed() {
+          stack.pointee.references[taken].isHeld = false
+          stack.pointee.references[taken].token.giveBack(self)
+        }
+        return false
+      }
+      stack.pointee.references[index].isHeld = true
+      if reference.generation == 0 { stack.pointee.references[index].generation = generation }
+    }
+    return true
+  }
+
+  /// One after the other by address; false when one has to be waited for, and then this is arranged.
+  private func takeInOrder(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
+    while let index = nextInOrder(stack) {
+      let reference = stack.pointee.references[index]
+      let token = reference.token
+      token.pointee.waitable.lock.lock()
+      if let generation = token.takeLocked(
+        self, shared: reference.isShared, mayBarge: !token.pointee.isStarved)
+      {
+        token.pointee.waitable.lock.unlock()
+        stack.pointee.references[index].isHeld = true
+        if reference.generation == 0 { stack.pointee.references[index].generation = generation }
+        continue
+      }
+      if stack.pointee.failures >= Token.patience { token.pointee.isStarved = true }
+      let ticket = beginWait(.token, on: token.object, interruptible: false)
+      pointee.regain.waitingFor = index
+      enqueueNode(on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
+      if stack.pointee.failures > 0 {
+        // It has stood at the head before.
+        token.pointee.waitable.waiters.unlink(ownNode)
+        token.pointee.waitable.waiters.prepend(ownNode)
+      }
+      token.pointee.waitable.lock.unlock()
+      return false
+    }
+    return true
+  }
+
+  private func noteGeneration(_ stack: UnsafeMutablePointer<TokenStack>, _ index: Int) {
+    guard stack.pointee.references[index].generation == 0 else { return }
+    let token = stack.pointee.references[index].token
+    token.pointee.waitable.lock.lock()
+    stack.pointee.references[index].generation = token.pointee.generation
+    token.pointee.waitable.lock.unlock()
+  }
+
+  /// The missing one with the lowest address; an exclusive acquisition before a shared one of the same
+  /// token, since the other way round it could not be had.
+  private func nextInOrder(_ stack: UnsafeMutablePointer<TokenStack>) -> Int? {
+    var best: Int?
+    for index in 0..<stack.pointee.count where !stack.pointee.references[index].isHeld {
+      guard let chosen = best else {
+        best = index
+        continue
+      }
+      let candidate = stack.pointee.references[index]
+      let other = stack.pointee.references[chosen]
+      if candidate.token < other.token
+        || (candidate.token == other.token && other.isShared && !candidate.isShared)
+      {
+        best = index
+      }
+    }
+    return best
+  }
+
+  /// The thread ends: its tokens are released. Its worker.
+  func endTokens() {
+    releaseTokens(downTo: 0)
+    guard let stack = pointee.tokens else { return }
+    stack.deinitialize(count: 1)
+    stack.deallocate()
+    pointee.tokens = nil
+    pointee.tokensLost = false
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Token {
+  /// `take` with the lock held.
+  fileprivate func takeLocked(_ thread: ThreadRef, shared: Bool, mayBarge: Bool) -> UInt64? {
+    guard isFree(for: thread, shared: shared), mayBarge || pointee.owner == thread else {
+      return nil
+    }
+    grant(thread, shared: shared)
+    return pointee.generation
+  }
+}
+
+/// A thread that is getting its tokens back: what it was woken for in the first place, and where it
+/// stands.
+struct Regain {
+  var isActive = false
+  var reason = WakeReason.none
+  var index: Int32 = -1
+  var value: UnsafeMutableRawPointer?
+  /// The acquisition whose token it waits for.
+  var waitingFor: Int?
+}

@@ -1,0 +1,257 @@
+// WorkSharing.swift: a worker with nothing to run asks another for threads.
+//
+// The asker picks a worker that has threads waiting to run and sends `wantWork`; the asked one gives
+// half of them, in one package, or answers that it has none to give. Threads that have not started
+// move alone; started ones move with their domain. Nobody takes anything: what belongs to a worker
+// leaves it only by its own hand.
+
+import CLWKT
+import Synchronization
+
+/// Threads on their way to another worker.
+struct WorkPackage {
+  /// Threads without a domain, chained by `runNext`, the first to run first.
+  var strays: ThreadRef?
+  /// Chained by `next`.
+  var domains: DomainRef?
+  var threadCount = 0
+}
+
+/// Nanoseconds between two hints of one worker.
+private let hintInterval: UInt64 = 50_000
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  /// Own worker, idle: ask the next worker that has threads waiting, unless an answer is due.
+  func askForWork() {
+    let host = pointee.host
+    let count = host.pointee.startedWorkers.load(ordering: .acquiring)
+    guard pointee.askedCPU < 0, count > 1,
+      host.pointee.phase.load(ordering: .relaxed) == HostPhase.running
+    else { return }
+    for step in 0..<count {
+      let candidate = (pointee.askNext + step) % count
+      if candidate == pointee.cpu { continue }
+      if host.shared(candidate).pointee.load.load(ordering: .relaxed) > 0 {
+        pointee.askNext = candidate
+        pointee.askedCPU = candidate
+        self.count(.workRequests)
+        return sendIPI(IPI(.wantWork, nil, UInt(pointee.cpu)), to: candidate)
+      }
+    }
+  }
+
+  /// There are threads waiting here: if somebody sleeps, tell him. Own worker, in the loop; looked at
+  /// now and then, so that threads that only take turns by the microsecond stay together.
+  func hintIdleWorkers() {
+    let host = pointee.host
+    let started = host.pointee.startedWorkers.load(ordering: .relaxed)
+    guard host.pointee.workerCount > 1 else { return }
+    let now = readClock()
+    guard now &- pointee.lastHint > hintInterval else { return }
+    pointee.lastHint = now
+    if started < host.pointee.workerCount { return host.startMoreWorkers() }
+    guard host.pointee.active.load(ordering: .relaxed) < started else { return }
+    for step in 1..<started {
+      let other = (pointee.cpu + step) % started
+      if host.shared(other).pointee.sleepState.load(ordering: .relaxed)
+        != CPUShared.SleepState.awake
+      {
+        return host.prod(other)
+      }
+    }
+  }
+
+  /// The asked one's half, on the owner. While one of its threads runs (`drainDepth`), that one's
+  /// domain stays.
+  func giveWork(to cpu: Int) {
+    let current = lwktCurrentThread()
+    let waiting = pointee.runQueue.count
+    // Half of what is runnable here, rounded up if one of ours runs besides.
+    var wanted = current == nil ? waiting / 2 : (waiting + 1) / 2
+    guard wanted > 0 else { return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu) }
+    let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
+    package.initialize(to: WorkPackage())
+    let stays = current?.domain
+    pointee.runQueue.forEachFromTheBack { thread in
+      if let domain = thread.domain {
+        guard domain != stays, domain.pointee.anchored == 0 else { return true }
+        let runnable = self.runnableCount(in: domain)
+        guard runnable <= max(wanted, waiting / 2), runnable < waiting || current != nil else {
+          return true
+        }
+        self.pack(domain, into: package)
+        wanted -= runnable
+        // The queue has lost threads besides this one: walk it afresh.
+        return false
+      }
+      guard !thread.pointee.flags.contains(.pinned) else { return true }
+      self.packStray(thread, into: package)
+      wanted -= 1
+      return wanted > 0
+    }
+    while wanted > 0, let domain = movableDomain(besides: stays, atMost: wanted) {
+      wanted -= runnableCount(in: domain)
+      pack(domain, into: package)
+    }
+    if package.pointee.threadCount == 0 {
+      package.deallocate()
+      return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu)
+    }
+    publishLoad()
+    count(.threadsGiven, UInt64(package.pointee.threadCount))
+    release(package, to: cpu)
+    sendIPI(IPI(.giveWork, UnsafeMutableRawPointer(package), UInt(pointee.cpu)), to: cpu)
+  }
+
+  private func runnableCount(in domain: DomainRef) -> Int {
+    var runnable = 0
+    domain.forEachThread { if $0.pointee.flags.contains(.onRunQueue) { runnable += 1 } }
+    return runnable
+  }
+
+  private func movableDomain(besides stays: DomainRef?, atMost wanted: Int) -> DomainRef? {
+    var domain = pointee.domains
+    while let candidate = domain {
+      domain = candidate.pointee.next
+      guard candidate != stays, candidate.pointee.anchored == 0 else { continue }
+      let runnable = runnableCount(in: candidate)
+      if runnable > 0, runnable <= wanted { return candidate }
+    }
+    return nil
+  }
+
+  private func packStray(_ thread: ThreadRef, into package: UnsafeMutablePointer<WorkPackage>) {
+    pointee.runQueue.remove(thread)
+    unlink(thread)
+    thread.pointee.runNext = package.pointee.strays
+    package.pointee.strays = thread
+    package.pointee.threadCount += 1
+  }
+
+  /// Take a domain and all its threads out of this worker: run queue, timers, lists.
+  func pack(_ domain: DomainRef, into package: UnsafeMutablePointer<WorkPackage>) {
+    unlink(domain)
+    domain.pointee.isAdopted = false
+    domain.forEachThread { thread in
+      if thread.pointee.flags.contains(.onRunQueue) {
+        self.pointee.runQueue.remove(thread)
+        thread.pointee.flags.insert(.wokenInTransit)
+      }
+      self.unlink(thread)
+      thread.forEachTimer { timer in
+        if timer.pointee.isArmed {
+          self.pointee.timers.remove(timer)
+          timer.pointee.index = Timer.inTransit
+        }
+      }
+      package.pointee.threadCount += 1
+    }
+    domain.pointee.next = package.pointee.domains
+    package.pointee.domains = domain
+  }
+
+  /// The package is complete: from here on its threads are the other worker's. The release stores
+  /// order everything above before whatever that worker, or one that chases a thread, does next.
+  func release(_ package: UnsafeMutablePointer<WorkPackage>, to cpu: Int) {
+    pointee.shared.pointee.nextDeadline.store(
+      pointee.timers.earliest ?? .max, ordering: .relaxed)
+    var domain = package.pointee.domains
+    while let current = domain {
+      domain = current.pointee.next
+      current.forEachThread { $0.pointee.cpuAtomic.store(UInt32(cpu), ordering: .releasing) }
+    }
+    var thread = package.pointee.strays
+    while let current = thread {
+      thread = current.pointee.runNext
+      current.pointee.cpuAtomic.store(UInt32(cpu), ordering: .releasing)
+    }
+  }
+
+  /// The answer: adopt what has come. On the asker (or, for `setcpu_self`, on the destination).
+  func takeWork(_ package: UnsafeMutablePointer<WorkPackage>?, from cpu: Int) {
+    if pointee.askedCPU == cpu { pointee.askedCPU = -1 }
+    guard let package else {
+      pointee.askNext = cpu + 1
+      return
+    }
+    count(.threadsTaken, UInt64(package.pointee.threadCount))
+    var thread = package.pointee.strays
+    while let current = thread {
+      thread = current.pointee.runNext
+      link(current)
+      pointee.runQueue.append(current)
+    }
+    var domain = package.pointee.domains
+    while let current = domain {
+      domain = current.pointee.next
+      adopt(current)
+    }
+    package.deallocate()
+    publishLoad()
+  }
+
+  private func adopt(_ domain: DomainRef) {
+    link(domain)
+    domain.pointee.isAdopted = true
+    domain.forEachThread { thread in
+      self.link(thread)
+      thread.forEachTimer { timer in
+        if timer.pointee.index == Timer.inTransit {
+          timer.pointee.index = -1
+          self.armTimer(timer)
+        }
+      }
+      if thread.pointee.flags.contains(.wokenInTransit) {
+        thread.pointee.flags.remove(.wokenInTransit)
+        self.pointee.runQueue.append(thread)
+      }
+    }
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Thread {
+  /// Its wait timer and those of its timeout scopes. Owner.
+  func forEachTimer(_ body: (TimerRef) -> Void) {
+    body(ownTimer)
+    var scope = pointee.scopes
+    while let current = scope {
+      scope = current.pointee.outer
+      body(addressOf(&current.pointee.timer))
+    }
+  }
+
+  /// Move this thread, which runs, to worker `cpu`, its domain-mates along. It must switch away as
+  /// waiting afterwards. False if one of them is held here: pinned, or with a parked native stack.
+  public func moveSelf(to cpu: Int) -> Bool {
+    let gd = mycpu
+    guard let domain, cpu != gd.pointee.cpu else { return true }
+    var pinnedHere = domain.pointee.anchored
+    if pointee.flags.contains(.pinned) { pinnedHere -= 1 }
+    guard pinnedHere == 0 else { return false }
+    gd.pointee.host.startWorkers(through: cpu)
+    gd.pointee.departing = Departure(domain: domain, thread: self, cpu: cpu)
+    return true
+  }
+}
+
+/// A domain that leaves as soon as its running thread has switched away.
+struct Departure {
+  var domain: DomainRef
+  var thread: ThreadRef
+  var cpu: Int
+}
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  /// The thread that asked for it has switched away: send its domain off. In the loop.
+  func depart(_ departure: Departure) {
+    pointee.departing = nil
+    departure.thread.pointee.flags.insert(.wokenInTransit)
+    let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
+    package.initialize(to: WorkPackage())
+    pack(departure.domain, into: package)
+    publishLoad()
+    release(package, to: departure.cpu)
+    sendIPI(
+      IPI(.giveWork, UnsafeMutableRawPointer(package), UInt(pointee.cpu)), to: departure.cpu)
+  }
+}

@@ -1,3 +1,0 @@
-@usableFromInline func destroyObject(_ o: ObjectRef) {
-  if o.objectKind == .code { destroyCode(o) }
-}
