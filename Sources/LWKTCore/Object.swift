@@ -93,7 +93,8 @@ func destroyObject(_ object: ObjectRef) {
   case .port: object.port.destroy()
   case .message: object.message.destroy()
   case .token: object.token.destroy()
-  case .counter, .table, .array, .code: destroySharedObject(object)
+  case .counter, .table, .array: destroySharedObject(object)
+  case .code: destroyCode(object)
   }
 }
 
