@@ -73,6 +73,19 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
   }
 
+  /// A running thread has been scheduled by mistake of a wait that is undone: off the queue again. If
+  /// its waker is on another worker the IPI is waited for.
+  func takeBack(_ thread: ThreadRef) {
+    pointee.drainDepth += 1
+    while !thread.pointee.flags.contains(.onRunQueue) {
+      drainIPIs()
+      lwkt_cpu_pause()
+    }
+    pointee.drainDepth -= 1
+    pointee.runQueue.remove(thread)
+    publishLoad()
+  }
+
   /// A thread woken by the clock or the kernel goes first, so that a ticker is on time among hogs;
   /// but not for ever, so that it cannot starve them.
   func scheduleFirst(_ thread: ThreadRef) {

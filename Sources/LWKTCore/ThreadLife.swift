@@ -59,6 +59,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return true
   }
 
+  /// It runs a program: before `begin`.
+  public func markMain() { pointee.flags.insert(.main) }
+
   // MARK: priority
 
   /// Change the priority: at once on its own worker, else by IPI. Any worker, holding a reference.
@@ -78,6 +81,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
       pointee.priority = priority
     }
   }
+
+  public var priority: UInt8 { pointee.priority }
 
   /// Before `begin`.
   public func setInitialPriority(_ priority: UInt8) { pointee.priority = priority }
@@ -177,7 +182,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   /// Wait for the end. The current thread is `waiter`. `.ready`: it is dead.
-  public func waitForEnd(_ waiter: ThreadRef, deadline: UInt64?, poll: Bool) -> WaitResult {
+  public func waitForEnd(
+    _ waiter: ThreadRef, deadline: UInt64?, poll: Bool, interruptible: Bool = true
+  ) -> WaitResult {
     if isDead { return .ready }
     if poll { return .wouldWait }
     pointee.waitable.lock.lock()
@@ -185,7 +192,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       pointee.waitable.lock.unlock()
       return .ready
     }
-    let ticket = waiter.beginWait(.join, on: object)
+    let ticket = waiter.beginWait(.join, on: object, interruptible: interruptible)
     waiter.enqueueNode(on: waitable, ticket: ticket)
     pointee.waitable.lock.unlock()
     waiter.armWaitTimer(deadline)

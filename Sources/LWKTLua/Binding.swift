@@ -7,6 +7,7 @@
 import CLWKT
 import CLua
 import LWKTCore
+import Synchronization
 
 // The codes of clua_binding.h.
 let resultWait = Int32(LWKT_WAIT.rawValue)
@@ -14,6 +15,7 @@ let resultYield = Int32(LWKT_YIELD.rawValue)
 let resultError = Int32(LWKT_ERROR.rawValue)
 let resultThrow = Int32(LWKT_THROW.rawValue)
 let resultRequire = Int32(LWKT_REQUIRE.rawValue)
+let resultMoved = Int32(LWKT_MOVED.rawValue)
 let resultExit = Int32(LWKT_EXIT.rawValue)
 let resultArgument = Int32(LWKT_ARGUMENT.rawValue)
 
@@ -26,16 +28,18 @@ var currentThread: ThreadRef { lwktCurrentThread().unsafelyUnwrapped }
 /// Push a string. Lua API that allocates: `lua_pushlstring`.
 func pushString(_ L: LuaState, _ text: String) {
   var text = text
-  text.withUTF8 { bytes in
-    _ = lua_pushlstring(L, UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self) ?? emptyText, bytes.count)
-  }
+  text.withUTF8 { bytes in _ = lua_pushlstring(L, cText(bytes), bytes.count) }
 }
 
-private nonisolated(unsafe) let emptyText: UnsafePointer<CChar> = {
-  let text = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
-  text.initialize(to: 0)
-  return UnsafePointer(text)
-}()
+/// The bytes as C sees them; for none, any address does.
+func cText(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafePointer<CChar> {
+  let none: StaticString = ""
+  return UnsafeRawPointer(bytes.baseAddress ?? none.utf8Start)
+    .assumingMemoryBound(to: CChar.self)
+}
+
+/// A line on the standard error, in one piece.
+func printError(_ text: String) { lwkt_print_error(text) }
 
 func pushString(_ L: LuaState, _ text: StaticString) {
   _ = lua_pushlstring(
@@ -249,7 +253,7 @@ public func takeInterrupt() -> Bool {
 /// How a thread goes on after a wait: `Thread.resumption`.
 enum Resumption: Int32 {
   case none, receiveValues, receiveMessage, reply, join, sleep, tsleep, send, request, requestReply
-  case lookup, waitAny, token, nothing, snapshot, cancelledReply, await
+  case lookup, waitAny, token, snapshot, cancelledReply, await, pending
 }
 
 /// Turn what an operation answered into a result: go on at once, or wait and go on later.
@@ -299,7 +303,7 @@ private func resume(_ L: LuaState, _ resumption: Resumption) -> Int32 {
   case .token: tokenGot(L)
   case .snapshot: snapshotTaken(L)
   case .await: awaited(L)
-  case .nothing: { currentThread.finishWait(); return 0 }()
+  case .pending: pendingAnswered(L)
   case .none: 0
   }
 }

@@ -7,8 +7,8 @@
 // Arriving: from `Code` to the factory that makes closures of it (BytecodeFactory.swift), for the
 // latest few hundred codes.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 /// What is known of a code: at the start of `Code.notes`, followed by the upvalues, the names and
 /// the constants. Spans count from the start of the dump.

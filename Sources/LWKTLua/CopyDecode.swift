@@ -6,8 +6,8 @@
 //
 // The payload is only read: several workers may decode it at the same time.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 enum DecodeResult: Equatable {
   /// So many values have been pushed.

@@ -3,7 +3,7 @@
 // Nothing is recorded for this but how each node was found: names and keys are read back from what
 // has been written so far. Built only for a refusal.
 
-internal import LWKTCore
+import LWKTCore
 
 extension Encoder {
   /// The words of a refusal.

@@ -1,8 +1,8 @@
 // CopyState.swift: what copying keeps for each Lua heap.
 
-internal import CLua
-internal import Glibc
-internal import LWKTCore
+import CLua
+import Glibc
+import LWKTCore
 
 /// `LUA_REGISTRYINDEX`, whose macro Swift does not import (copy.c checks that they are the same).
 @inline(__always) var registryIndex: Int32 { -LUAI_MAXSTACK - 1000 }

@@ -168,7 +168,7 @@ public func ports(_ L: OpaquePointer?) -> Int32 {
   lua_createtable(L, Int32(ports.count), 0)
   for (position, port) in ports.enumerated() {
     lua_createtable(L, 0, 8)
-    let info = port.info
+    let info = port.glimpse
     setField(L, "id", Int64(port.pointee.id))
     if let name = port.pointee.name { setField(L, "name", String(cString: name)) }
     pushString(L, "kind")
@@ -193,7 +193,7 @@ public func tokens(_ L: OpaquePointer?) -> Int32 {
   lua_createtable(L, Int32(tokens.count), 0)
   for (position, token) in tokens.enumerated() {
     lua_createtable(L, 0, 6)
-    let info = token.info
+    let info = token.glimpse
     setField(L, "name", String(cString: token.pointee.name))
     if let holder = info.holder { setField(L, "holder", holder) }
     setField(L, "sharers", Int64(info.sharers))

@@ -176,7 +176,7 @@ private func send(_ L: LuaState) -> Int32 {
 func sent(_ L: LuaState) -> Int32 {
   let thread = currentThread
   guard let target = target(L, 1) else { return 0 }
-  let message = thread.sendingMessage
+  let message = thread.pointee.sendingMessage
   switch target.port.finishSend(thread) {
   case .sent:
     lua_pushboolean(L, 1)

@@ -13,7 +13,7 @@
 // what belongs to others may be collected and its address used again, so a second, weak table in
 // the heap has the last word there.
 
-internal import CLua
+import CLua
 
 /// A place in a module.
 struct ModuleEntry: BitwiseCopyable {

@@ -41,7 +41,7 @@ private func noteOrigin(_ L: LuaState, _ thread: ThreadRef) {
   var source: UnsafePointer<CChar>?
   var line: Int32 = 0
   guard lwkt_where(L, &source, &line) else { return }
-  thread.pointee.createdAt = LuaHeap.of(L).pointee.copyState.sourceName(source.unsafelyUnwrapped)
+  thread.pointee.createdAt = LuaHeap.of(L).pointee.internedName(source.unsafelyUnwrapped)
   thread.pointee.createdLine = line
 }
 
@@ -56,7 +56,7 @@ private func packStart(_ L: LuaState, _ thread: ThreadRef, _ functionAt: Int32) 
     into: addressOf(&thread.pointee.start))
   guard isPacked else { return false }
   lwkt_pop(L, 1)
-  thread.pointee.settings = currentSettings(L)
+  if let settings = currentSettings(L) { thread.extras.settings = settings }
   return true
 }
 
@@ -78,7 +78,7 @@ private func shareStart(
   lwkt_move(L, coroutine, count)
   thread.pointee.slot = slot
   thread.pointee.machine = UnsafeMutableRawPointer(coroutine)
-  thread.pointee.resumption = count - 1
+  thread.pointee.startCount = count - 1
   creator.domain?.add(thread)
   return true
 }
@@ -348,6 +348,10 @@ func pushEnd(_ L: LuaState, _ thread: ThreadRef) -> Int32 {
   thread.markNoticed()
   _ = lua_checkstack(L, 8)
   lua_pushboolean(L, thread.pointee.succeeded ? 1 : 0)
+  if !thread.pointee.succeeded, thread.pointee.result.count == 0 {
+    pushString(L, thread.death?.message ?? "aborted")
+    return 2
+  }
   let count = copyIn(L, addressOf(&thread.pointee.result), owner: thread.object)
   return count < 0 ? count : count + 1
 }
