@@ -187,6 +187,7 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   struct lwkt_percpu *self = lwkt_percpu();
   if (self->base_L == NULL) return;
   if (lwkt_s_take_interrupt()) luaL_error(L, "interrupted!");
+  if (lwkt_s_must_end()) luaL_error(L, "aborted");
   if (!lwkt_s_may_preempt()) return;
   /* Only a count or line event may yield. */
   if (lua_isyieldable(L)) {

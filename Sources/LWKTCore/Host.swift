@@ -84,6 +84,8 @@ public struct HostState: ~Copyable {
   /// Operations that somebody outside the workers will complete.
   let external = Atomic<Int>(0)
   let phase = Atomic<UInt32>(HostPhase.running)
+  /// Workers that are in their loops or about to be.
+  let loops = Atomic<Int>(0)
   /// Threads that keep the program alive.
   let liveThreads = Atomic<Int>(0)
   /// All threads that have not ended.
@@ -283,11 +285,13 @@ extension UnsafeMutablePointer where Pointee == HostState {
       pointee.phase.load(ordering: .relaxed) == HostPhase.running
     {
       pointee.active.add(1, ordering: .acquiringAndReleasing)
+      pointee.loops.add(1, ordering: .acquiringAndReleasing)
       let arguments = UnsafeMutablePointer<WorkerStart>.allocate(capacity: 1)
       arguments.initialize(to: WorkerStart(host: self, cpu: next))
       let error = pthread_create(pointee.kernelThreadSlot(next), nil, workerMain, arguments)
       guard error == 0 else {
         pointee.active.subtract(1, ordering: .acquiringAndReleasing)
+        pointee.loops.subtract(1, ordering: .acquiringAndReleasing)
         arguments.deallocate()
         break
       }
@@ -310,6 +314,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     pointee.globalSlot(cpu).pointee.store(UInt(bitPattern: gd), ordering: .releasing)
     shared(cpu).pointee.isBusy.store(true, ordering: .relaxed)
     lwkt_run_loop(workerLoop)
+    pointee.loops.subtract(1, ordering: .acquiringAndReleasing)
     gd.pointee.stacks.drain()
     gd.endThreads()
     pointee.binding.workerEnds()
@@ -331,6 +336,9 @@ extension UnsafeMutablePointer where Pointee == HostState {
   }
 
   // MARK: The end
+
+  /// Is the program over?
+  public var isDraining: Bool { pointee.phase.load(ordering: .acquiring) != HostPhase.running }
 
   /// The program is over: abort every thread left and let them run to their ends. Any kernel thread.
   public func drain() {
@@ -411,6 +419,7 @@ public final class Host: Sendable {
     if background { state.startWorkers(through: 0) } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
       state.pointee.active.store(1, ordering: .releasing)
+      state.pointee.loops.store(1, ordering: .releasing)
     }
   }
 

@@ -41,7 +41,8 @@ final class Monitor: Sendable {
     isStarted.store(true, ordering: .releasing)
   }
 
-  /// Wait until it has ended, which it does when the host has stopped.
+  /// Wait until it has ended, which it does when the host has stopped and every loop is left: until
+  /// then threads may have to be made to let go.
   func join() {
     guard isStarted.exchange(false, ordering: .acquiringAndReleasing) else { return }
     pthread_join(kernelThread, nil)
@@ -65,7 +66,9 @@ final class Monitor: Sendable {
     guard let host else { return }
     var seen = [Seen](repeating: Seen(), count: host.pointee.workerCount)
     var quietTicks = 0
-    while host.pointee.phase.load(ordering: .acquiring) != HostPhase.stopped {
+    while host.pointee.loops.load(ordering: .acquiring) > 0
+      || host.pointee.phase.load(ordering: .acquiring) != HostPhase.stopped
+    {
       if host.pointee.active.load(ordering: .acquiring) == 0 {
         quietTicks += 1
       } else {

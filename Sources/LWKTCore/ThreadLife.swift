@@ -346,7 +346,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// The begin IPI: a new thread of this worker.
   func beginLocally(_ thread: ThreadRef) {
     link(thread)
-    if pointee.isDraining { thread.abort(Payload()) }
+    if pointee.isDraining {
+      thread.markNoticed()
+      thread.abort(Payload())
+    }
     if let domain = thread.domain, !domain.pointee.isAdopted {
       thread.pointee.flags.insert(.wokenInTransit)
       return
@@ -361,6 +364,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     var next = pointee.allThreads
     while let thread = next {
       next = thread.pointee.registryNext
+      // That it ends by this is no error of its own.
+      thread.markNoticed()
       thread.abort(Payload())
     }
   }

@@ -215,6 +215,9 @@ public func retryDecode(_ L: OpaquePointer?) -> Int32 {
     return raise(L, "a message could not be received")
   }
   lwkt_pop(L, 1)
+  if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.start)) {
+    return startInside(L)
+  }
   return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner)
 }
 
@@ -242,6 +245,12 @@ func outcome(of kind: Int32) -> RunOutcome {
 
 @c(lwkt_s_may_preempt)
 public func mayPreempt() -> Bool { lwktCurrentThread()?.mayBePreempted() ?? false }
+
+@c(lwkt_s_must_end)
+public func mustEnd() -> Bool {
+  guard let thread = lwktCurrentThread() else { return false }
+  return thread.isAborted && thread.pointee.host.isDraining
+}
 
 @c(lwkt_s_take_interrupt)
 public func takeInterrupt() -> Bool {

@@ -163,7 +163,11 @@ private func pushSnapshot(_ L: LuaState) -> Int32 {
 @c(lwkt_s_ports)
 public func ports(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
-  let ports = currentThread.pointee.host.allPorts()
+  let ports = currentThread.pointee.host.allPorts().filter { port in
+    if !port.isClosed { return true }
+    port.object.releaseObject()
+    return false
+  }
   _ = lua_checkstack(L, 8)
   lua_createtable(L, Int32(ports.count), 0)
   for (position, port) in ports.enumerated() {

@@ -91,7 +91,11 @@ public func startInside(_ L: OpaquePointer?) -> Int32 {
     payload.dispose()
     return count
   case .failed: return resultError
-  case .needsModule: return resultRequire
+  case .needsModule:
+    pushHandle(L, thread.object)
+    lua_pushlightuserdata(L, UnsafeMutableRawPointer(payload))
+    lua_rotate(L, -3, 2)
+    return resultRequire
   }
 }
 

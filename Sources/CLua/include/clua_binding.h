@@ -80,6 +80,8 @@ void lwkt_s_release(void *object);
 bool lwkt_s_park(int switch_kind);
 /* May the running thread be preempted now? */
 bool lwkt_s_may_preempt(void);
+/* Is the program over, so that even a thread that never waits must end? */
+bool lwkt_s_must_end(void);
 /* Has Ctrl-C been meant for the running thread? Takes it. */
 bool lwkt_s_take_interrupt(void);
 
