@@ -116,7 +116,7 @@ final class Monitor: Sendable {
       return
     }
     let isAsked = shared.pointee.attention.load(ordering: .relaxed)
-    let wanted = shared.pointee.load.load(ordering: .relaxed) > 0
+    let wanted = host.isDraining || shared.pointee.load.load(ordering: .relaxed) > 0
       || shared.pointee.inFlight.load(ordering: .relaxed) > 0
     if wanted, host.pointee.startedWorkers.load(ordering: .relaxed) < host.pointee.workerCount {
       host.startMoreWorkers()

@@ -174,51 +174,68 @@ private func copyOutGraph(
   return isCopied
 }
 
-/// Push the values of `payload`, which `owner` keeps alive. The results, or a code: a module that the
-/// values need may have to be loaded first.
+/// Push the values of `payload`, which `owner` keeps alive. Returns their number and `prefix`, how many
+/// results are on the stack already; or a code: a module that the values need may have to be loaded
+/// first.
 @inline(__always)
-func copyIn(_ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, owner: ObjectRef?) -> Int32 {
+func copyIn(
+  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, owner: ObjectRef, prefix: Int32 = 0
+) -> Int32 {
   if payload.pointee.buffer == nil, lua_checkstack(L, 8) != 0 {
     var reader = SlotReader(payload)
     while reader.hasNext { reader.push(L, 0) }
-    return Int32(truncatingIfNeeded: payload.pointee.count)
+    return prefix + Int32(truncatingIfNeeded: payload.pointee.count)
   }
-  return copyInGraph(L, payload, owner)
+  return copyInGraph(L, payload, owner, prefix)
 }
 
 @inline(never)
 private func copyInGraph(
-  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, _ owner: ObjectRef?
+  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, _ owner: ObjectRef, _ prefix: Int32
 ) -> Int32 {
-  _ = lua_checkstack(L, 6)
+  _ = lua_checkstack(L, 8)
   lwkt_pushownenvironment(L)
   let context = CopyContext(state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
   switch decodeValues(L, payload, context: context) {
-  case .values(let count): return count
+  case .values(let count):
+    lua_rotate(L, -(count + 1), -1)
+    lwkt_pop(L, 1)
+    return prefix + count
   case .failed: return resultError
   case .needsModule:
-    // Below the name: what to decode again, kept alive by its handle.
-    guard let owner else { return resultError }
-    pushHandle(L, owner)
-    lua_pushlightuserdata(L, UnsafeMutableRawPointer(payload))
-    lua_rotate(L, -3, 2)
-    return resultRequire
+    lua_rotate(L, -2, 1)
+    lwkt_pop(L, 1)
+    return requireFirst(L, payload, owner, prefix)
   }
 }
 
-/// The module is loaded: decode again. The stack has the owner's handle and the payload on top.
+/// The name of a module is on the top: note below it what is to be decoded when it is loaded.
+func requireFirst(
+  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, _ owner: ObjectRef, _ prefix: Int32
+) -> Int32 {
+  pushHandle(L, owner)
+  lua_pushlightuserdata(L, UnsafeMutableRawPointer(payload))
+  lua_pushinteger(L, Int64(prefix))
+  lua_rotate(L, -4, 3)
+  return resultRequire
+}
+
+/// The module is loaded: decode again what `requireFirst` noted.
 @c(lwkt_s_retry)
 public func retryDecode(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   LuaHeap.of(L).pointee.copyState.noteModules(L)
-  guard let raw = lua_touserdata(L, -1), let owner = handleObject(L, -2) else {
+  guard let raw = lua_touserdata(L, -2), let owner = handleObject(L, -3) else {
     return raise(L, "a message could not be received")
   }
-  lwkt_pop(L, 1)
+  let prefix = Int32(truncatingIfNeeded: lua_tointegerx(L, -1, nil))
+  owner.retainObject()
+  defer { owner.releaseObject() }
+  lwkt_pop(L, 3)
   if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.start)) {
     return startInside(L)
   }
-  return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner)
+  return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner, prefix: prefix)
 }
 
 @c(lwkt_s_release)

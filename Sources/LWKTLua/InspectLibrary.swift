@@ -199,7 +199,7 @@ public func tokens(_ L: OpaquePointer?) -> Int32 {
     lua_createtable(L, 0, 6)
     let info = token.glimpse
     setField(L, "name", String(cString: token.pointee.name))
-    if let holder = info.holder { setField(L, "holder", holder) }
+    if let holder = info.holder { setField(L, "owner", holder) }
     setField(L, "sharers", Int64(info.sharers))
     setField(L, "waiters", Int64(info.waiters))
     setField(L, "collisions", Int64(bitPattern: info.collisions))

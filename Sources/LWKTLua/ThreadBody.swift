@@ -88,14 +88,15 @@ public func startInside(_ L: OpaquePointer?) -> Int32 {
     state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
   switch decodeThread(L, payload, context: context) {
   case .values(let count):
+    lua_rotate(L, -(count + 1), -1)
+    lwkt_pop(L, 1)
     payload.dispose()
     return count
   case .failed: return resultError
   case .needsModule:
-    pushHandle(L, thread.object)
-    lua_pushlightuserdata(L, UnsafeMutableRawPointer(payload))
-    lua_rotate(L, -3, 2)
-    return resultRequire
+    lua_rotate(L, -2, 1)
+    lwkt_pop(L, 1)
+    return requireFirst(L, payload, thread.object, 0)
   }
 }
 

@@ -347,17 +347,17 @@ func joined(_ L: LuaState) -> Int32 {
   }
 }
 
-/// How it ended: true and its results, or false and its error.
-func pushEnd(_ L: LuaState, _ thread: ThreadRef) -> Int32 {
+/// How it ended: true and its results, or false and its error, after `prefix` results.
+func pushEnd(_ L: LuaState, _ thread: ThreadRef, prefix: Int32 = 0) -> Int32 {
   thread.markNoticed()
   _ = lua_checkstack(L, 8)
   lua_pushboolean(L, thread.pointee.succeeded ? 1 : 0)
   if !thread.pointee.succeeded, thread.pointee.result.count == 0 {
     pushString(L, thread.death?.message ?? "aborted")
-    return 2
+    return prefix + 2
   }
-  let count = copyIn(L, addressOf(&thread.pointee.result), owner: thread.object)
-  return count < 0 ? count : count + 1
+  return copyIn(
+    L, addressOf(&thread.pointee.result), owner: thread.object, prefix: prefix + 1)
 }
 
 @c(lwkt_s_thread_abort)
