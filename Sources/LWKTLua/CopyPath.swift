@@ -148,9 +148,9 @@ func sourceName(of code: CodeRef) -> String {
     return file.utf8.count <= limit ? String(file) : "..." + file.suffix(limit - 3)
   default:
     let line = source.prefix { $0 != "\n" && $0 != "\r\n" }
-    let room = limit - "[string \"\"]".utf8.count
-    if line.count == source.count, source.utf8.count <= room { return "[string \"\(source)\"]" }
-    return "[string \"\(line.prefix(room - 3))...\"]"
+    let room = limit - "[string \"...\"]".utf8.count
+    if line.count == source.count, source.utf8.count < room { return "[string \"\(source)\"]" }
+    return "[string \"\(line.prefix(room))...\"]"
   }
 }
 
