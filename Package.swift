@@ -43,5 +43,6 @@ let package = Package(
       // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]
     ),
+    .testTarget(name: "LWKTCoreTests", dependencies: ["LWKTCore", "CLWKT"], swiftSettings: swiftSettings),
   ]
 )
