@@ -100,19 +100,22 @@ final class Rig: @unchecked Sendable {
     policy: Policy = Policy()
   ) {
     _ = installHandler
+    // The host may end while this rig is going away, so its reports must not go through `self`.
+    let (deaths, deadlocks, workersEnded) = (deaths, deadlocks, workersEnded)
     let binding = Binding(
       run: runScript,
       requestSwitch: { letGo[mycpu.pointee.cpu].store(true, ordering: .relaxed) },
       preempt: { pthread_kill($0, SIGURG) },
-      reportDeath: { [unowned self] in deaths.add($0.displayName) },
-      reportDeadlock: { [unowned self] in deadlocks.add($0) },
-      workerEnds: { [unowned self] in workersEnded.add() })
+      reportDeath: { deaths.add($0.displayName) },
+      reportDeadlock: { deadlocks.add($0) },
+      workerEnds: { workersEnded.add() })
     host = LWKTCore.Host(
       workers: workers, binding: binding, policy: policy, background: background,
       ipiCapacity: ipiCapacity, spinNanoseconds: spinNanoseconds)
   }
 
   deinit {
+    if state.pointee.isBackground { host.shutdown() }
     for address in held.withLock({ $0 }) { ObjectRef(bitPattern: address)?.releaseObject() }
     host = nil
   }
