@@ -46,5 +46,7 @@ let package = Package(
     .testTarget(
       name: "LWKTLuaTests", dependencies: ["LWKTLua", "LWKTCore", "CLua"],
       swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LWKTCoreTests", dependencies: ["LWKTCore", "CLWKT"], swiftSettings: swiftSettings),
   ]
 )
