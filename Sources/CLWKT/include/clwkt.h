@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <time.h>
 
+#include "clwkt_ring.h"
+#include "clwkt_sys.h"
+
 /* Why a Lua coroutine came back to its worker's loop. */
 enum lwkt_switch_kind {
   LWKT_SWITCH_NONE = 0,    /* a script's own coroutine.yield */
