@@ -107,6 +107,8 @@ extension UnsafeMutablePointer where Pointee == Port {
   }
 
   public var object: ObjectRef { ObjectRef(self) }
+  /// Its head queue, as a script's `port.urgent`.
+  public var urgentObject: ObjectRef { ObjectRef(self) + 2 }
   var waitable: UnsafeMutablePointer<Waitable> {
     UnsafeMutableRawPointer(self).assumingMemoryBound(to: Waitable.self)
   }

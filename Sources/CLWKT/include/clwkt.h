@@ -21,6 +21,7 @@ enum lwkt_switch_kind {
   LWKT_SWITCH_YIELD = 1,   /* lwkt.yield: still runnable */
   LWKT_SWITCH_PREEMPT = 2, /* the quantum is over: still runnable */
   LWKT_SWITCH_WAIT = 3,    /* blocked: somebody will schedule it */
+  LWKT_SWITCH_EXIT = 4,    /* lwkt.exit: never to go on */
 };
 
 /* What a worker (a virtual cpu) keeps at a fixed place. Only its own kernel thread and signal
@@ -29,6 +30,7 @@ enum lwkt_switch_kind {
 struct lwkt_percpu {
   void *gd;                 /* GlobalData of this worker, NULL on foreign kernel threads */
   void *td;                 /* the LWKT thread that runs now, NULL in the loop */
+  void *base_L;             /* the running thread's own coroutine, NULL outside Lua */
   void *volatile running_L; /* the lua_State executing now, NULL outside Lua */
   int switch_kind;          /* enum lwkt_switch_kind of the switch in progress */
   void *stack;              /* the spare stack the loop runs on, NULL on the thread's own */

@@ -30,6 +30,8 @@ void lwkt_handle_open(lua_State *L);
 /* Register the metatable at the top of the stack for a kind and pop it. [-1, +0, m] */
 void lwkt_handle_setmetatable(lua_State *L, int kind);
 
+#include "clua_copy.h"
+
 /* ---- function-like macros of lua.h that Swift does not import ---- */
 
 static inline void lwkt_pop(lua_State *L, int n) { lua_settop(L, -n - 1); }

@@ -1,0 +1,179 @@
+// CopyThread.swift: the function and arguments of a new thread.
+//
+// Like a message, but the function brings the globals that its code names, and must not assign a
+// variable of the thread that creates it.
+//
+// Most thread functions capture little and take few arguments. Then the code, the captured scalars
+// and the arguments fit a payload's slots: nothing is allocated for a thread that has not begun.
+
+internal import CLua
+internal import LWKTCore
+
+/// Copy the thread function at `function` and the arguments at [first, first + count) to an empty
+/// payload. On failure false, with a message on the stack, and the payload still empty.
+///
+/// `others` are the other coroutines that make up the creator's call stack, if any: those that
+/// resumed `L`.
+///
+/// In the creating thread. Needs 1 stack slot. Lua API that allocates: `lua_pushlstring`,
+/// `lua_createtable`, `lua_newuserdatauv`, `lua_rawset*`, `luaL_ref`.
+func encodeThread(
+  _ L: LuaState, function: Int32, first: Int32, count: Int32, context: CopyContext,
+  others: UnsafeBufferPointer<LuaState?> = UnsafeBufferPointer(start: nil, count: 0),
+  into payload: UnsafeMutablePointer<Payload>
+) -> Bool {
+  guard lua_checkstack(L, Encoder.stackNeed) != 0 else { return failOnStackSpace(L, "create") }
+  let function = lua_absindex(L, function)
+  let first = lua_absindex(L, first)
+  let top = lua_gettop(L)
+  if lua_iscfunction(L, function) == 0, context.state.moduleEntry(L, function) == nil,
+    let code = pushCodeRecord(L, function, context.state)
+  {
+    if let upvalue = sharedLocal(L, function, code, others) {
+      lwkt_pop(L, lua_gettop(L) - top)
+      pushMessage(L, refusal(upvalue, code))
+      return false
+    }
+    let isDone = encodeLightThread(L, function, code, first, count, context, payload)
+    lwkt_pop(L, lua_gettop(L) - top)
+    if isDone { return true }
+  }
+  return encodeThreadGraph(L, function, first, count, context, payload)
+}
+
+private func encodeThreadGraph(
+  _ L: LuaState, _ function: Int32, _ first: Int32, _ count: Int32, _ context: CopyContext,
+  _ payload: UnsafeMutablePointer<Payload>
+) -> Bool {
+  var encoder = Encoder(L, context, isThread: true)
+  let link = EncodedLink(parent: 0, kind: .threadFunction, data: 0)
+  guard encoder.writeValue(function, link) else { return encoder.fail("create") }
+  for number in 0..<count {
+    let link = EncodedLink(parent: 0, kind: .argument, data: Int(number) + 1)
+    guard encoder.writeValue(first + number, link) else { return encoder.fail("create") }
+  }
+  guard encoder.drain() else { return encoder.fail("create") }
+  encoder.writeGuesses()
+  encoder.finish(payload, count: Int(count) + 1)
+  return true
+}
+
+// MARK: In the slots
+
+/// Try to put all into the slots: the code, its variables, the arguments. The code's record is at
+/// the top of the stack. False, with nothing changed but the stack, if it does not fit.
+private func encodeLightThread(
+  _ L: LuaState, _ function: Int32, _ code: CodeRef, _ first: Int32, _ count: Int32,
+  _ context: CopyContext, _ payload: UnsafeMutablePointer<Payload>
+) -> Bool {
+  let upvalues = Int32(code.notes.pointee.upvalueCount)
+  guard count >= 0, 1 + upvalues + count <= 4 else { return false }
+  let record = lua_gettop(L)
+  var writer = SlotWriter(payload)
+  UnsafeMutableRawPointer(code).retainObject()
+  _ = writer.put(Payload.handleTag, UInt64(UInt(bitPattern: code)))
+  var upvalue: Int32 = 1
+  while upvalue <= upvalues {
+    lua_getupvalue(L, function, upvalue)
+    let isDone =
+      lua_type(L, -1) == LUA_TTABLE
+      ? putEnvironment(L, record, code, upvalue, context, &writer) : writer.put(L, -1)
+    guard isDone else {
+      writer.discard()
+      return false
+    }
+    lwkt_pop(L, 1)
+    upvalue += 1
+  }
+  var index = first
+  while index < first + count {
+    guard writer.put(L, index) else {
+      writer.discard()
+      return false
+    }
+    index += 1
+  }
+  writer.finish(payload, count: Int(count) + 1)
+  return true
+}
+
+/// An upvalue that is a table, at the top of the stack, fits if it is the globals table and the code
+/// needs none of what the program put there.
+private func putEnvironment(
+  _ L: LuaState, _ record: Int32, _ code: CodeRef, _ upvalue: Int32, _ context: CopyContext,
+  _ writer: inout SlotWriter
+) -> Bool {
+  let number = UInt32(upvalue - 1)
+  guard lua_rawequal(L, -1, context.environment) != 0, !code.upvalues[Int(number)].isTaken
+  else { return false }
+  let state = context.state
+  lua_rawgeti(L, registryIndex, lua_Integer(state.pointee.standard))
+  let hasStandard = lua_rawequal(L, -1, -2) == 0
+  lwkt_pop(L, 1)
+  for index in 0..<Int(code.notes.pointee.nameCount) where code.names[index].upvalue == number {
+    pushName(L, record, code, index)
+    if state.pushUserGlobal(L, context.environment, hasStandard) { return false }
+    lwkt_pop(L, 1)
+  }
+  return writer.put(CopyTag.environment, 0)
+}
+
+/// Push the function and the arguments of a new thread; `.values` counts both. The payload stays as
+/// it is. Globals that travel along are set in the table at `context.environment`, the new thread's.
+///
+/// On the stack of the new thread or any other of the heap. Needs 1 stack slot. Lua API that
+/// allocates: as `decodeValues`.
+func decodeThread(
+  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, context: CopyContext
+) -> DecodeResult {
+  guard payload.pointee.buffer == nil else {
+    return decodeGraph(L, payload, context, globals: context.environment)
+  }
+  guard lua_checkstack(L, 16) != 0 else { return failDecode(L, "no stack space") }
+  let environment = lua_absindex(L, context.environment)
+  var reader = SlotReader(payload)
+  let code = reader.object().assumingMemoryBound(to: Code.self)
+  let upvalues = Int32(code.notes.pointee.upvalueCount)
+  let usesFactory = canUseFactory(L, code)
+  guard usesFactory ? pushFactory(L, code, context.state) : pushFunction(L, code) else {
+    return .failed
+  }
+  let function = lua_gettop(L)
+  var upvalue: Int32 = 1
+  while upvalue <= upvalues {
+    reader.push(L, environment)
+    if !usesFactory { lua_setupvalue(L, function, upvalue) }
+    upvalue += 1
+  }
+  if usesFactory, !callFactory(L, upvalues) { return .failed }
+  while reader.hasNext { reader.push(L, environment) }
+  return .values(Int32(truncatingIfNeeded: payload.pointee.count))
+}
+
+// MARK: Assigned variables
+
+/// The number of the first upvalue that the code of the thread function assigns although it is a
+/// local variable of a function that is still running, or nil. Lua API that allocates: none.
+@inline(__always)
+private func sharedLocal(
+  _ L: LuaState, _ function: Int32, _ code: CodeRef, _ others: UnsafeBufferPointer<LuaState?>
+) -> Int? {
+  if code.notes.pointee.assignedCount == 0 { return nil }
+  for upvalue in 0..<Int(code.notes.pointee.upvalueCount)
+  where code.upvalues[upvalue].isAssigned
+    && lwkt_is_stack_local(
+      L, function, Int32(upvalue + 1), others.baseAddress, Int32(others.count))
+  {
+    return upvalue
+  }
+  return nil
+}
+
+private func refusal(_ upvalue: Int, _ code: CodeRef) -> String {
+  let assigned = code.upvalues[upvalue]
+  let name = assigned.name.count == 0 ? "?" : text(code.bytes(assigned.name))
+  let line = assigned.assignedLine == 0 ? "?" : "\(assigned.assignedLine)"
+  return "create: thread function assigns '\(name)', a local of its creator "
+    + "(\(sourceName(of: code)):\(line)); each thread has its own copy: "
+    + "use lwkt.shared, a message, or sharing=true"
+}
