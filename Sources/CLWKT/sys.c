@@ -9,16 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
-
-const int32_t lwkt_sys_read = SYS_read, lwkt_sys_write = SYS_write, lwkt_sys_pread = SYS_pread64,
-              lwkt_sys_pwrite = SYS_pwrite64, lwkt_sys_openat = SYS_openat,
-              lwkt_sys_close = SYS_close, lwkt_sys_fsync = SYS_fsync, lwkt_sys_statx = SYS_statx,
-              lwkt_sys_unlinkat = SYS_unlinkat, lwkt_sys_renameat2 = SYS_renameat2,
-              lwkt_sys_mkdirat = SYS_mkdirat;
 
 _Static_assert(LWKT_STATX_BYTES == sizeof(struct statx), "");
 _Static_assert(LWKT_STATX_MASK == STATX_BASIC_STATS, "");
@@ -53,6 +47,23 @@ int64_t lwkt_read_nowait(int descriptor, void *buffer, size_t bytes) {
   struct iovec part = {buffer, bytes};
   ssize_t result = preadv2(descriptor, &part, 1, -1, RWF_NOWAIT);
   if (result < 0) result = -errno;
+  errno = saved;
+  return result;
+}
+
+int lwkt_isatty(int descriptor) {
+  int saved = errno;
+  int result = isatty(descriptor);
+  if (result == 0 && errno == EBADF) result = -EBADF;
+  errno = saved;
+  return result;
+}
+
+int lwkt_clock(int clock, double *to) {
+  int saved = errno;
+  struct timespec now;
+  int result = clock_gettime(clock, &now) == 0 ? 0 : -errno;
+  if (result == 0) *to = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
   errno = saved;
   return result;
 }

@@ -262,9 +262,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
     drainIPIs()
     checkTimers()
-    if let engine = pointee.engine {
-      if engine.inFlight > 0 { engine.reap() }
-      pointee.shared.pointee.inFlight.store(engine.inFlight, ordering: .relaxed)
+    if let sysport = pointee.sysport {
+      if sysport.inFlight > 0 { sysport.reap() }
+      pointee.shared.pointee.inFlight.store(sysport.inFlight, ordering: .relaxed)
     }
     if pointee.host.pointee.phase.load(ordering: .acquiring) != HostPhase.running { drainThreads() }
     if pointee.runQueue.count > 1 { hintIdleWorkers() }
@@ -334,7 +334,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         if pointee.shared.pointee.attention.load(ordering: .relaxed) { return true }
         lwkt_cpu_pause()
       }
-      if let engine = pointee.engine, engine.inFlight > 0, engine.reap() > 0 { return true }
+      if let sysport = pointee.sysport, sysport.inFlight > 0, sysport.reap() > 0 { return true }
       if let due = pointee.timers.earliest, due <= readClock() { return true }
     } while lwkt_nanotime() < end
     return false
@@ -345,8 +345,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func sleep() {
     let host = pointee.host
     let shared = pointee.shared
-    let inFlight = pointee.engine?.inFlight ?? 0
-    let state = inFlight > 0 ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
+    let inFlight = pointee.sysport?.inFlight ?? 0
+    let state = pointee.sysport?.sleepsInEngine ?? false
+      ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
     shared.pointee.sleepState.store(state, ordering: .sequentiallyConsistent)
     if shared.pointee.attention.load(ordering: .sequentiallyConsistent)
       || shared.pointee.inbox.load(ordering: .sequentiallyConsistent) != 0
@@ -367,7 +368,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     let timeout = sleepNanoseconds()
     if state == CPUShared.SleepState.inEngine {
-      pointee.engine?.wait(timeoutNanoseconds: timeout)
+      pointee.sysport?.wait(timeoutNanoseconds: timeout)
     } else {
       _ = lwkt_futex_wait(shared.sleepWord, state, timeout)
     }

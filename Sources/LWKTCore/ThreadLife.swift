@@ -274,6 +274,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       current.pointee.port.object.releaseObject()
       current.deallocate()
     }
+    pointee.systemCall?.release()
     pointee.path.release()
     pointee.name?.deallocate()
     deinitialize(count: 1)

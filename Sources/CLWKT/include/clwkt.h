@@ -77,6 +77,7 @@ void lwkt_thread_yield(void);
 /* Write to / read away an eventfd. Signal: async-signal-safe. */
 int lwkt_eventfd(void);
 void lwkt_eventfd_signal(int descriptor);
+void lwkt_eventfd_drain(int descriptor);
 
 /* How many cpus this process may use: its affinity mask, cut by its cgroup's cpu quota. */
 int lwkt_usable_cpus(void);

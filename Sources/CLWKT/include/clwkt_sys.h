@@ -8,11 +8,26 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
-/* System call numbers the sysport knows. */
-extern const int32_t lwkt_sys_read, lwkt_sys_write, lwkt_sys_pread, lwkt_sys_pwrite,
-    lwkt_sys_openat, lwkt_sys_close, lwkt_sys_fsync, lwkt_sys_statx, lwkt_sys_unlinkat,
-    lwkt_sys_renameat2, lwkt_sys_mkdirat;
+/* The system calls that the sysport makes by number, here because Swift does not see macros that
+ * are defined by macros. */
+enum {
+  LWKT_SYS_READ = SYS_read,
+  LWKT_SYS_WRITE = SYS_write,
+  LWKT_SYS_PREAD = SYS_pread64,
+  LWKT_SYS_PWRITE = SYS_pwrite64,
+  LWKT_SYS_OPENAT = SYS_openat,
+  LWKT_SYS_CLOSE = SYS_close,
+  LWKT_SYS_FSYNC = SYS_fsync,
+  LWKT_SYS_STATX = SYS_statx,
+  LWKT_SYS_UNLINKAT = SYS_unlinkat,
+  LWKT_SYS_RENAMEAT2 = SYS_renameat2,
+  LWKT_SYS_MKDIRAT = SYS_mkdirat,
+  LWKT_SYS_PIPE2 = SYS_pipe2,
+  LWKT_SYS_GETPID = SYS_getpid,
+  LWKT_SYS_NONE = -1,
+};
 
 /* System call `number` with its six arguments. */
 int64_t lwkt_syscall(int32_t number, const uint64_t arguments[6]);
@@ -23,6 +38,10 @@ int lwkt_has_position(int descriptor);
 
 /* read(2), but only of what is in memory: EAGAIN, EOPNOTSUPP and others mean "ask read(2)". */
 int64_t lwkt_read_nowait(int descriptor, void *buffer, size_t bytes);
+
+/* isatty(3): 1, 0 or EBADF; clock_gettime(2) in seconds. */
+int lwkt_isatty(int descriptor);
+int lwkt_clock(int clock, double *seconds);
 
 /* poll(2) of one descriptor without waiting: the events, 0 for none. */
 int lwkt_poll_now(int descriptor, int events);
