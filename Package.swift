@@ -38,10 +38,15 @@ let package = Package(
       name: "LWKTLua", dependencies: ["LWKTCore", "CLua", "CLWKT"], swiftSettings: swiftSettings),
     .executableTarget(
       name: "lwkt-lua",
-      dependencies: ["LWKTLua"],
+      dependencies: ["LWKTLua", "CLWKT"],
       swiftSettings: swiftSettings,
       // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]
     ),
+    .testTarget(
+      name: "LWKTLuaTests", dependencies: ["LWKTLua", "LWKTCore", "CLua"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LWKTCoreTests", dependencies: ["LWKTCore", "CLWKT"], swiftSettings: swiftSettings),
   ]
 )

@@ -86,3 +86,12 @@ int lwkt_usable_cpus(void) {
   if (cpus < 1) cpus = 1;
   return cgroup_quota(cpus);
 }
+
+void lwkt_print_error(const char *text) {
+  fflush(stdout);
+  flockfile(stderr);
+  fputs_unlocked(text, stderr);
+  putc_unlocked('\n', stderr);
+  fflush_unlocked(stderr);
+  funlockfile(stderr);
+}

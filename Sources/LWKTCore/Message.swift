@@ -82,6 +82,31 @@ extension UnsafeMutablePointer where Pointee == Message {
   }
 
   public var object: ObjectRef { ObjectRef(self) }
+  /// Before it is sent: where it goes, one reference taken.
+  public func setTarget(_ port: PortRef) {
+    port.object.retainObject()
+    pointee.target = port
+  }
+
+  /// Before it is sent: where its answer is queued, one reference taken.
+  public func setReplyPort(_ port: PortRef) {
+    port.object.retainObject()
+    pointee.replyPort = port
+  }
+
+  /// Somebody outside the workers will answer with `completeOutside`, once.
+  public func expectOutside() {
+    _ = claimReply()
+    pointee.sender?.pointee.host.pointee.external.add(1, ordering: .relaxed)
+  }
+
+  /// The answer has come. Any kernel thread.
+  public func completeOutside() {
+    let host = pointee.sender?.pointee.host
+    completeReply()
+    host?.pointee.external.subtract(1, ordering: .acquiringAndReleasing)
+  }
+
   /// This message as its receiver sees it.
   public var receiverObject: ObjectRef { ObjectRef(self) + 1 }
   var waitable: UnsafeMutablePointer<Waitable> {

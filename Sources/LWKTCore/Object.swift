@@ -102,6 +102,6 @@ func destroyObject(_ object: ObjectRef) {
 
 /// Where a field of a pointee is. Only for storage that stays where it is: fields of allocated blocks.
 @inlinable @inline(__always)
-func addressOf<Value: ~Copyable>(_ value: inout Value) -> UnsafeMutablePointer<Value> {
+public func addressOf<Value: ~Copyable>(_ value: inout Value) -> UnsafeMutablePointer<Value> {
   withUnsafeMutablePointer(to: &value) { $0 }
 }

@@ -73,6 +73,19 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
   }
 
+  /// A running thread has been scheduled by mistake of a wait that is undone: off the queue again. If
+  /// its waker is on another worker the IPI is waited for.
+  func takeBack(_ thread: ThreadRef) {
+    pointee.drainDepth += 1
+    while !thread.pointee.flags.contains(.onRunQueue) {
+      drainIPIs()
+      lwkt_cpu_pause()
+    }
+    pointee.drainDepth -= 1
+    pointee.runQueue.remove(thread)
+    publishLoad()
+  }
+
   /// A thread woken by the clock or the kernel goes first, so that a ticker is on time among hogs;
   /// but not for ever, so that it cannot starve them.
   func scheduleFirst(_ thread: ThreadRef) {
@@ -149,10 +162,12 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         while let ipi = queue.pointee.pop() { act(on: ipi) }
       }
     }
-    drainInbox()
+    drainInbox { act(on: $0) }
   }
 
-  private func drainInbox() {
+  /// In the order they were posted.
+  @inline(__always)
+  private func drainInbox(_ handle: (IPI) -> Void) {
     guard pointee.shared.pointee.inbox.load(ordering: .relaxed) != 0 else { return }
     var entry = InboxEntryRef(
       bitPattern: pointee.shared.pointee.inbox.exchange(0, ordering: .acquiring))
@@ -166,7 +181,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       ordered = current.pointee.next
       let ipi = current.pointee.ipi
       current.deallocate()
-      act(on: ipi)
+      handle(ipi)
     }
   }
 
@@ -189,6 +204,29 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       let function = unsafeBitCast(
         ipi.value, to: (@convention(c) (UnsafeMutableRawPointer?) -> Void).self)
       function(ipi.pointer)
+    }
+  }
+
+  /// The host has stopped, every worker has left its loop: what is still in the queues to this one.
+  /// Nobody is woken; what was under way is taken in or given back.
+  func takeLastIPIs() {
+    for source in 0..<pointee.host.pointee.workerCount {
+      guard let queue = pointee.host.existingQueue(from: source, to: pointee.cpu) else { continue }
+      while let ipi = queue.pointee.pop() { actAfterLoop(on: ipi) }
+    }
+    drainInbox { actAfterLoop(on: $0) }
+  }
+
+  private func actAfterLoop(on ipi: IPI) {
+    switch ipi.kind {
+    case .schedule, .wantWork: break
+    case .begin: link(ipi.pointer.unsafelyUnwrapped.thread)
+    case .giveWork:
+      takeWork(ipi.pointer?.assumingMemoryBound(to: WorkPackage.self), from: Int(ipi.value))
+    case .setPriority: ipi.pointer.unsafelyUnwrapped.releaseObject()
+    case .snapshot: Unmanaged<Snapshot>.fromOpaque(ipi.pointer.unsafelyUnwrapped).release()
+    case .call:
+      if !SystemCallRef.discardCancel(ipi) { InboxEntryBox.discard(ipi) }
     }
   }
 
@@ -260,6 +298,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func attend() {
     pointee.switchesToPoll = GlobalData.switchesPerPoll
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
+    readClock()
     drainIPIs()
     checkTimers()
     if let sysport = pointee.sysport {
@@ -272,9 +311,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   func checkTimers() {
     guard pointee.timers.count > 0 else { return }
-    let now = readClock()
     var fired = false
-    while let timer = pointee.timers.popDue(now) {
+    while let timer = pointee.timers.popDue(pointee.coarseNow) {
       fired = true
       fire(timer)
     }
@@ -358,7 +396,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       if !turned.exchanged { host.pointee.active.subtract(1, ordering: .acquiringAndReleasing) }
       return
     }
-    shared.pointee.expected.store(pointee.timers.count + inFlight, ordering: .releasing)
+    let expected = pointee.timers.count - pointee.unnoticedTimers + inFlight
+    shared.pointee.expected.store(expected, ordering: .releasing)
     count(.idleSleeps)
     if host.pointee.active.subtract(1, ordering: .acquiringAndReleasing).newValue == 0,
       host.isQuiescent

@@ -60,6 +60,17 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
   }
 }
 
+extension UnsafeMutablePointer where Pointee == SystemCall {
+  /// Is this IPI a cancel that came too late? Then give back its reference.
+  static func discardCancel(_ ipi: IPI) -> Bool {
+    guard ipi.value == unsafeBitCast(cancelRemote, to: UInt.self), let raw = ipi.pointer else {
+      return false
+    }
+    raw.assumingMemoryBound(to: SystemCall.self).release()
+    return true
+  }
+}
+
 /// The IPI half of `cancel`, on the call's home, with a reference.
 private let cancelRemote: @convention(c) (UnsafeMutableRawPointer?) -> Void = { raw in
   let call = raw.unsafelyUnwrapped.assumingMemoryBound(to: SystemCall.self)

@@ -7,7 +7,7 @@
 //
 // Calling it makes a closure with fresh variables that hold the arguments.
 
-internal import Glibc
+import Glibc
 
 enum BytecodeFactory {
   /// Parameters live in registers, of which a function has no more than 255.

@@ -4,8 +4,8 @@
 // slot is one value, its kind in the tag. A string of up to 32 bytes takes as many slots as it
 // needs, with the tag of those after the first 0.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 /// A payload's slots while they are filled or read.
 ///

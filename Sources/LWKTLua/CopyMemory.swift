@@ -3,7 +3,7 @@
 // Plain structs over `malloc`ed memory rather than arrays: no reference counts, no exclusivity
 // checks, and contents that outlive the struct when they are handed on.
 
-internal import Glibc
+import Glibc
 
 /// A growing sequence of plain values. Its owner calls `free`.
 struct Vector<Element: BitwiseCopyable> {

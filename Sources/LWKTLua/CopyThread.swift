@@ -6,8 +6,8 @@
 // Most thread functions capture little and take few arguments. Then the code, the captured scalars
 // and the arguments fit a payload's slots: nothing is allocated for a thread that has not begun.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 /// Copy the thread function at `function` and the arguments at [first, first + count) to an empty
 /// payload. On failure false, with a message on the stack, and the payload still empty.

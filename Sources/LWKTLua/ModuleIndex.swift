@@ -13,7 +13,7 @@
 // what belongs to others may be collected and its address used again, so a second, weak table in
 // the heap has the last word there.
 
-internal import CLua
+import CLua
 
 /// A place in a module.
 struct ModuleEntry: BitwiseCopyable {
@@ -167,10 +167,11 @@ extension UnsafeMutablePointer<CopyState> {
     guard !pointee.index.hasStandard, lua_checkstack(L, ModuleWalker.stackNeed) != 0 else {
       return
     }
-    pointee.index.hasStandard = true
     var walker = ModuleWalker(L, self)
     walker.walkStandard()
     walker.close()
+    // Only now: a finaliser that copies meanwhile does all this itself, to no harm.
+    pointee.index.hasStandard = true
     noteModules(L)
   }
 

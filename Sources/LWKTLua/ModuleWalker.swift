@@ -3,7 +3,7 @@
 // Like encoding, it takes one table at a time from the heap's table of pending values, and runs no
 // collection while it traverses one.
 
-internal import CLua
+import CLua
 
 struct ModuleWalker: ~Copyable {
   static let stackNeed: Int32 = 24

@@ -74,6 +74,9 @@ void lwkt_futex_wake(const void *word, int count);
 /* Give this core to another kernel thread. */
 void lwkt_thread_yield(void);
 
+/* A line on stderr, in one piece, after what stdout holds. */
+void lwkt_print_error(const char *text);
+
 /* Write to / read away an eventfd. Signal: async-signal-safe. */
 int lwkt_eventfd(void);
 void lwkt_eventfd_signal(int descriptor);
