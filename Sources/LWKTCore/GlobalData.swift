@@ -38,8 +38,8 @@ public struct GlobalData: ~Copyable {
   var lastWaker = -1
   var wakeStreak = 0
   var wokenAt: UInt64 = 0
-  /// The system call engine, made when first needed.
-  var engine: (any SysportEngine)?
+  /// This worker's system calls, made when first needed.
+  var sysport: Sysport?
   var stacks = StackPool()
   var pools = ObjectPools()
   var nextThreadID: UInt64
@@ -76,6 +76,9 @@ struct CPUShared: ~Copyable {
   let sleepState = Atomic<UInt32>(SleepState.awake)
   /// IPIs from kernel threads that are no workers: a stack of `InboxEntry`, newest first.
   let inbox = Atomic<UInt>(0)
+  /// Calls of this worker that the pool has made: a stack of `SystemCall`, newest first. Pushed with
+  /// release, taken with acquire.
+  let returnedCalls = Atomic<UInt>(0)
   private let padding0 = Padding()
 
   // Written by the owner (relaxed), read by the monitor and by idle workers as hints.
