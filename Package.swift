@@ -54,5 +54,7 @@ let package = Package(
     .executableTarget(
       name: "EmbedExample", dependencies: ["LWKTLua"], path: "Tests/EmbedExample",
       swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LWKTCoreTests", dependencies: ["LWKTCore", "CLWKT"], swiftSettings: swiftSettings),
   ]
 )

@@ -84,8 +84,10 @@ public struct HostState: ~Copyable {
   /// Operations that somebody outside the workers will complete.
   let external = Atomic<Int>(0)
   let phase = Atomic<UInt32>(HostPhase.running)
-  /// Workers that are in their loops or about to be.
-  let loops = Atomic<Int>(0)
+  /// Workers that have left their loops, and those that have ended their threads' waits too: see
+  /// `endThreads`. Futexes.
+  let endedLoops = Atomic<UInt32>(0)
+  let endedWaits = Atomic<UInt32>(0)
   /// Threads that keep the program alive.
   let liveThreads = Atomic<Int>(0)
   /// All threads that have not ended.
@@ -178,14 +180,15 @@ extension UnsafeMutablePointer where Pointee == HostState {
 
   func nextPortID() -> UInt64 { pointee.takePortID() }
 
+  func existingQueue(from source: Int, to target: Int) -> UnsafeMutablePointer<IPIQueue>? {
+    let slot = pointee.queueSlot(source * pointee.workerCount + target)
+    return UnsafeMutablePointer<IPIQueue>(bitPattern: slot.pointee.load(ordering: .acquiring))
+  }
+
   /// The queue between two workers. Made by the source when it first sends.
   func queue(from source: Int, to target: Int) -> UnsafeMutablePointer<IPIQueue> {
+    if let queue = existingQueue(from: source, to: target) { return queue }
     let slot = pointee.queueSlot(source * pointee.workerCount + target)
-    if let queue = UnsafeMutablePointer<IPIQueue>(
-      bitPattern: slot.pointee.load(ordering: .acquiring))
-    {
-      return queue
-    }
     let queue = UnsafeMutablePointer<IPIQueue>.allocate(capacity: 1)
     queue.initialize(to: IPIQueue(capacity: pointee.ipiCapacity))
     slot.pointee.store(UInt(bitPattern: queue), ordering: .releasing)
@@ -228,34 +231,9 @@ extension UnsafeMutablePointer where Pointee == HostState {
   }
 
   func countActive() {
-    if pointee.active.add(1, ordering: .acquiringAndReleasing).oldValue == 0 {
-      pointee.monitor.wake()
+    if pointee.active.add(1, ordering: .sequentiallyConsistent).oldValue == 0 {
+      pointee.monitor.resumeTicking()
     }
-  }
-
-  /// Every worker sleeps: is there a timer, a system call or an outside operation that will wake one?
-  var isQuiescent: Bool {
-    if pointee.external.load(ordering: .acquiring) > 0 { return false }
-    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring)
-    where shared(cpu).pointee.expected.load(ordering: .acquiring) > 0 {
-      return false
-    }
-    return true
-  }
-
-  /// The last worker awake has found that nobody will ever wake. On that worker, counted in again.
-  func nothingLeft() {
-    let phase = pointee.phase.load(ordering: .acquiring)
-    if phase == HostPhase.draining {
-      // Threads that cannot be woken even by an abort, or none at all.
-      return stop()
-    }
-    guard phase == HostPhase.running, pointee.liveThreads.load(ordering: .acquiring) > 0 else {
-      return
-    }
-    if pointee.isDeadlocked.exchange(true, ordering: .acquiringAndReleasing) { return }
-    pointee.binding.reportDeadlock(deadlockReport())
-    drain()
   }
 
   /// Post an IPI from a kernel thread that is no worker.
@@ -285,13 +263,11 @@ extension UnsafeMutablePointer where Pointee == HostState {
       pointee.phase.load(ordering: .relaxed) == HostPhase.running
     {
       pointee.active.add(1, ordering: .acquiringAndReleasing)
-      pointee.loops.add(1, ordering: .acquiringAndReleasing)
       let arguments = UnsafeMutablePointer<WorkerStart>.allocate(capacity: 1)
       arguments.initialize(to: WorkerStart(host: self, cpu: next))
       let error = pthread_create(pointee.kernelThreadSlot(next), nil, workerMain, arguments)
       guard error == 0 else {
         pointee.active.subtract(1, ordering: .acquiringAndReleasing)
-        pointee.loops.subtract(1, ordering: .acquiringAndReleasing)
         arguments.deallocate()
         break
       }
@@ -314,8 +290,8 @@ extension UnsafeMutablePointer where Pointee == HostState {
     pointee.globalSlot(cpu).pointee.store(UInt(bitPattern: gd), ordering: .releasing)
     shared(cpu).pointee.isBusy.store(true, ordering: .relaxed)
     lwkt_run_loop(workerLoop)
-    pointee.loops.subtract(1, ordering: .acquiringAndReleasing)
     gd.pointee.stacks.drain()
+    meetAfterLoop()
     gd.endThreads()
     pointee.binding.workerEnds()
     pointee.globalSlot(cpu).pointee.store(0, ordering: .releasing)
@@ -333,42 +309,6 @@ extension UnsafeMutablePointer where Pointee == HostState {
     for cpu in first..<max(first, started) {
       pthread_join(pointee.kernelThreadSlot(cpu).pointee, nil)
     }
-  }
-
-  // MARK: The end
-
-  /// Is the program over?
-  public var isDraining: Bool { pointee.phase.load(ordering: .acquiring) != HostPhase.running }
-
-  /// The program is over: abort every thread left and let them run to their ends. Any kernel thread.
-  public func drain() {
-    guard
-      pointee.phase.compareExchange(
-        expected: HostPhase.running, desired: HostPhase.draining, ordering: .acquiringAndReleasing
-      ).exchanged
-    else { return }
-    pointee.drainDeadline.store(lwkt_nanotime() + 1_000_000_000, ordering: .releasing)
-    pointee.monitor.wake()
-    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring) { prod(cpu) }
-    if pointee.allThreads.load(ordering: .acquiring) == 0 { stop() }
-  }
-
-  /// Workers leave their loops at once. Any kernel thread.
-  func stop() {
-    pointee.phase.store(HostPhase.stopped, ordering: .sequentiallyConsistent)
-    pointee.monitor.wake()
-    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring) { prod(cpu) }
-  }
-
-  /// A thread has ended. Its worker.
-  func threadEnded(keptAlive: Bool) {
-    var programOver = false
-    if keptAlive {
-      programOver = pointee.liveThreads.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
-    }
-    let left = pointee.allThreads.subtract(1, ordering: .acquiringAndReleasing).newValue
-    if programOver, !pointee.isBackground { drain() }
-    if left == 0, pointee.phase.load(ordering: .acquiring) == HostPhase.draining { stop() }
   }
 }
 
@@ -398,6 +338,7 @@ extension UnsafeMutablePointer where Pointee == CPUShared {
 /// The workers and what they share, for an embedder or the command.
 public final class Host: Sendable {
   public nonisolated(unsafe) let state: HostRef
+  private let isShutDown = Atomic<Bool>(false)
 
   /// - Parameters:
   ///   - workers: how many, 1 to 256.
@@ -419,13 +360,22 @@ public final class Host: Sendable {
     if background { state.startWorkers(through: 0) } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
       state.pointee.active.store(1, ordering: .releasing)
-      state.pointee.loops.store(1, ordering: .releasing)
     }
   }
 
   deinit {
+    if state.pointee.phase.load(ordering: .acquiring) != HostPhase.stopped { endUnrun() }
+    state.dropNames()
     state.deinitialize(count: 1)
     state.deallocate()
+  }
+
+  /// Nobody has ended it: it was never run, or is a background host that nobody shut down.
+  private func endUnrun() {
+    if state.pointee.isBackground { return shutdown() }
+    state.pointee.startedWorkers.store(0, ordering: .releasing)
+    state.stop()
+    state.pointee.monitor.join()
   }
 
   /// Be worker 0 until the program ends, then join the others. Not for a background host. `prepare`
@@ -453,8 +403,9 @@ public final class Host: Sendable {
   }
 
   /// End a background host: abort all threads, let them run to their ends, join the workers. Not from
-  /// a worker.
+  /// a worker; the second time it does nothing.
   public func shutdown() {
+    guard !isShutDown.exchange(true, ordering: .acquiringAndReleasing) else { return }
     state.drain()
     state.pointee.monitor.join()
     state.joinWorkers(from: 0)
@@ -471,5 +422,11 @@ final class InboxEntryBox: Sendable {
 
   static let fire: @convention(c) (UnsafeMutableRawPointer?) -> Void = { raw in
     Unmanaged<InboxEntryBox>.fromOpaque(raw.unsafelyUnwrapped).takeRetainedValue().body()
+  }
+
+  /// Release the closure of a `call` IPI that came too late.
+  static func discard(_ ipi: IPI) {
+    guard ipi.value == unsafeBitCast(fire, to: UInt.self), let raw = ipi.pointer else { return }
+    Unmanaged<InboxEntryBox>.fromOpaque(raw).release()
   }
 }

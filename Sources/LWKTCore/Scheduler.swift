@@ -162,10 +162,12 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         while let ipi = queue.pointee.pop() { act(on: ipi) }
       }
     }
-    drainInbox()
+    drainInbox { act(on: $0) }
   }
 
-  private func drainInbox() {
+  /// In the order they were posted.
+  @inline(__always)
+  private func drainInbox(_ handle: (IPI) -> Void) {
     guard pointee.shared.pointee.inbox.load(ordering: .relaxed) != 0 else { return }
     var entry = InboxEntryRef(
       bitPattern: pointee.shared.pointee.inbox.exchange(0, ordering: .acquiring))
@@ -179,7 +181,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       ordered = current.pointee.next
       let ipi = current.pointee.ipi
       current.deallocate()
-      act(on: ipi)
+      handle(ipi)
     }
   }
 
@@ -202,6 +204,28 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       let function = unsafeBitCast(
         ipi.value, to: (@convention(c) (UnsafeMutableRawPointer?) -> Void).self)
       function(ipi.pointer)
+    }
+  }
+
+  /// The host has stopped, every worker has left its loop: what is still in the queues to this one.
+  /// Nobody is woken; what was under way is taken in or given back.
+  func takeLastIPIs() {
+    for source in 0..<pointee.host.pointee.workerCount {
+      guard let queue = pointee.host.existingQueue(from: source, to: pointee.cpu) else { continue }
+      while let ipi = queue.pointee.pop() { actAfterLoop(on: ipi) }
+    }
+    drainInbox { actAfterLoop(on: $0) }
+  }
+
+  private func actAfterLoop(on ipi: IPI) {
+    switch ipi.kind {
+    case .schedule, .wantWork: break
+    case .begin: link(ipi.pointer.unsafelyUnwrapped.thread)
+    case .giveWork:
+      takeWork(ipi.pointer?.assumingMemoryBound(to: WorkPackage.self), from: Int(ipi.value))
+    case .setPriority: ipi.pointer.unsafelyUnwrapped.releaseObject()
+    case .snapshot: Unmanaged<Snapshot>.fromOpaque(ipi.pointer.unsafelyUnwrapped).release()
+    case .call: InboxEntryBox.discard(ipi)
     }
   }
 
@@ -273,6 +297,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func attend() {
     pointee.switchesToPoll = GlobalData.switchesPerPoll
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
+    readClock()
     drainIPIs()
     checkTimers()
     if let engine = pointee.engine {
@@ -285,9 +310,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   func checkTimers() {
     guard pointee.timers.count > 0 else { return }
-    let now = readClock()
     var fired = false
-    while let timer = pointee.timers.popDue(now) {
+    while let timer = pointee.timers.popDue(pointee.coarseNow) {
       fired = true
       fire(timer)
     }
@@ -370,7 +394,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       if !turned.exchanged { host.pointee.active.subtract(1, ordering: .acquiringAndReleasing) }
       return
     }
-    shared.pointee.expected.store(pointee.timers.count + inFlight, ordering: .releasing)
+    let expected = pointee.timers.count - pointee.unnoticedTimers + inFlight
+    shared.pointee.expected.store(expected, ordering: .releasing)
     count(.idleSleeps)
     if host.pointee.active.subtract(1, ordering: .acquiringAndReleasing).newValue == 0,
       host.isQuiescent

@@ -370,8 +370,17 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
   }
 
-  /// The loop is over: whatever is left here will not run again. The worker's kernel thread.
+  /// No worker runs threads any more: whatever is left here will not run again. The worker's kernel
+  /// thread. In two steps: first no thread waits for anything any more, on any worker, and so nothing
+  /// that happens in the second can wake one whose memory its own worker is giving back.
   func endThreads() {
+    takeLastIPIs()
+    var next = pointee.allThreads
+    while let thread = next {
+      next = thread.pointee.registryNext
+      thread.abandonWait()
+    }
+    pointee.host.meetAfterWaits()
     while let timer = pointee.timers.popDue(.max) {
       if timer.pointee.kind == .unnoticed { fireUnnoticed(timer) }
     }
@@ -387,15 +396,17 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 }
 
 extension UnsafeMutablePointer where Pointee == Thread {
-  /// The host has stopped before this thread ended: undo what others could still see of it.
-  func abandon() {
+  /// The host has stopped while this thread was waiting, perhaps. Owner, after its loop.
+  func abandonWait() {
     if pointee.flags.contains(.onRunQueue) { mycpu.pointee.runQueue.remove(self) }
     let word = pointee.waitWord.load(ordering: .acquiring)
-    if word & 1 != 0 {
-      _ = claim(word >> 2)
-      pointee.wakeReason = .aborted
-      finishWait()
-    }
+    if word & 1 != 0, claim(word >> 2) { pointee.wakeReason = .aborted }
+    finishWait()
+  }
+
+  /// The host has stopped before this thread ended: undo what others could still see of it. Owner,
+  /// when no thread waits any more.
+  func abandon() {
     if pointee.tokens != nil { endTokens() }
     dropScopes()
     failHeldRequests()

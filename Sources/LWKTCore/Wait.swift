@@ -160,6 +160,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let ticket = (pointee.waitWord.load(ordering: .relaxed) >> 2) &+ 1
     pointee.waitKind = kind
     pointee.waitObject = object
+    pointee.waitSince = mycpu.pointee.coarseNow
     pointee.wakeReason = .none
     pointee.wakeIndex = -1
     pointee.waitSince = mycpu.pointee.coarseNow

@@ -46,9 +46,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     let host = pointee.host
     let started = host.pointee.startedWorkers.load(ordering: .relaxed)
     guard host.pointee.workerCount > 1 else { return }
-    let now = readClock()
-    guard now &- pointee.lastHint > hintInterval else { return }
-    pointee.lastHint = now
+    guard pointee.coarseNow &- pointee.lastHint > hintInterval else { return }
+    pointee.lastHint = pointee.coarseNow
     if started < host.pointee.workerCount { return host.startMoreWorkers() }
     guard host.pointee.active.load(ordering: .relaxed) < started else { return }
     for step in 1..<started {

@@ -36,8 +36,6 @@ public enum LuaHostError: Error, Sendable, Equatable {
   case load(String)
   /// The chunk's error, with its traceback.
   case runtime(message: String, traceback: String)
-  /// Every thread waited for something that could never come; the report says who for what.
-  case deadlock(String)
 }
 
 /// What a registered Swift function answers.

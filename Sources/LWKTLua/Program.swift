@@ -52,7 +52,6 @@ private func report(_ error: LuaHostError, _ program: String) {
   case .load(let message): printError(program + ": " + message)
   case .runtime(let message, let traceback):
     printError(program + ": " + message + "\n" + traceback)
-  case .deadlock(let report): printError(program + ": " + report)
   }
 }
 
