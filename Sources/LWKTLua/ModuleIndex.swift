@@ -183,8 +183,20 @@ extension UnsafeMutablePointer<CopyState> {
     noteModules(L)
   }
 
-  /// Index the modules that have been loaded since the last time. To be called when `require` has
-  /// loaded one. No traversal may be under way.
+  /// Index the module whose name is the string at `name`: to be called when `require` has loaded it,
+  /// before the program can have changed it. No traversal may be under way.
+  /// Lua API that allocates: `lua_pushlstring`, `lua_rawset*`, `luaL_ref`.
+  func noteModule(_ L: LuaState, name: Int32) {
+    let name = lua_absindex(L, name)
+    if !pointee.index.hasStandard { indexStandardModules(L) }
+    guard lua_checkstack(L, ModuleWalker.stackNeed) != 0 else { return }
+    var walker = ModuleWalker(L, self)
+    walker.walkNew(name)
+    walker.close()
+  }
+
+  /// Index the modules that have been loaded since the last time and were not noted. No traversal
+  /// may be under way.
   /// Lua API that allocates: `lua_pushlstring`, `lua_rawset*`, `luaL_ref`.
   func noteModules(_ L: LuaState) {
     guard pointee.index.hasStandard else { return indexStandardModules(L) }
