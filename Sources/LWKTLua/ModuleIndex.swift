@@ -130,7 +130,7 @@ extension UnsafeMutablePointer<CopyState> {
   @inline(__always)
   func moduleEntry(_ L: LuaState, _ index: Int32) -> UInt32? {
     // Before that only Lua functions can be told to be none of a standard module's.
-    if !pointee.index.hasStandard, needsStandard(L, index) { indexStandardModules(L) }
+    if !pointee.index.hasStandard, needsStandard(L, index) { noteModules(L) }
     let place = pointee.index.place(of: UInt(bitPattern: lua_topointer(L, index)))
     if place == 0 { return nil }
     return isCurrent(L, index, place) ? place : nil
@@ -180,7 +180,6 @@ extension UnsafeMutablePointer<CopyState> {
     walker.close()
     // Only now: a finaliser that copies meanwhile does all this itself, to no harm.
     pointee.index.hasStandard = true
-    noteModules(L)
   }
 
   /// Index the module whose name is the string at `name`: to be called when `require` has loaded it,
@@ -188,7 +187,7 @@ extension UnsafeMutablePointer<CopyState> {
   /// Lua API that allocates: `lua_pushlstring`, `lua_rawset*`, `luaL_ref`.
   func noteModule(_ L: LuaState, name: Int32) {
     let name = lua_absindex(L, name)
-    if !pointee.index.hasStandard { indexStandardModules(L) }
+    indexStandardModules(L)
     guard lua_checkstack(L, ModuleWalker.stackNeed) != 0 else { return }
     var walker = ModuleWalker(L, self)
     walker.walkNew(name)
@@ -199,7 +198,7 @@ extension UnsafeMutablePointer<CopyState> {
   /// may be under way.
   /// Lua API that allocates: `lua_pushlstring`, `lua_rawset*`, `luaL_ref`.
   func noteModules(_ L: LuaState) {
-    guard pointee.index.hasStandard else { return indexStandardModules(L) }
+    indexStandardModules(L)
     guard lua_checkstack(L, ModuleWalker.stackNeed) != 0 else { return }
     var walker = ModuleWalker(L, self)
     walker.walkNew()
