@@ -84,6 +84,10 @@ public struct HostState: ~Copyable {
   /// Operations that somebody outside the workers will complete.
   let external = Atomic<Int>(0)
   let phase = Atomic<UInt32>(HostPhase.running)
+  /// Workers that have left their loops, and those that have ended their threads' waits too: see
+  /// `endThreads`. Futexes.
+  let endedLoops = Atomic<UInt32>(0)
+  let endedWaits = Atomic<UInt32>(0)
   /// Threads that keep the program alive.
   let liveThreads = Atomic<Int>(0)
   /// All threads that have not ended.
@@ -104,13 +108,19 @@ public struct HostState: ~Copyable {
   let sleepTable = SleepTable()
   let names: NameTable
   let monitor: Monitor
+  let pool = BlockingPool()
+  let callDepot = Depot()
+  let sysportOptions: SysportOptions
+  /// For tests.
+  public let faults = Faults()
   /// Keeps the program running although it has no thread: an embedder's host between chunks.
   let isBackground: Bool
 
   init(
     workers: Int, binding: Binding, policy: Policy, background: Bool, ipiCapacity: Int,
-    spinNanoseconds: UInt64
+    spinNanoseconds: UInt64, sysport: SysportOptions
   ) {
+    sysportOptions = sysport
     workerCount = workers
     self.binding = binding
     self.policy = policy
@@ -139,6 +149,10 @@ public struct HostState: ~Copyable {
     }
     (queues).deinitialize(count: workerCount * workerCount)
     queues.deallocate()
+    for cpu in 0..<workerCount {
+      let descriptor = sharedBlocks[cpu].wakeDescriptor.load(ordering: .relaxed)
+      if descriptor >= 0 { close(descriptor) }
+    }
     sharedBlocks.deinitialize(count: workerCount)
     sharedBlocks.deallocate()
     globals.deinitialize(count: workerCount)
@@ -176,14 +190,15 @@ extension UnsafeMutablePointer where Pointee == HostState {
 
   func nextPortID() -> UInt64 { pointee.takePortID() }
 
+  func existingQueue(from source: Int, to target: Int) -> UnsafeMutablePointer<IPIQueue>? {
+    let slot = pointee.queueSlot(source * pointee.workerCount + target)
+    return UnsafeMutablePointer<IPIQueue>(bitPattern: slot.pointee.load(ordering: .acquiring))
+  }
+
   /// The queue between two workers. Made by the source when it first sends.
   func queue(from source: Int, to target: Int) -> UnsafeMutablePointer<IPIQueue> {
+    if let queue = existingQueue(from: source, to: target) { return queue }
     let slot = pointee.queueSlot(source * pointee.workerCount + target)
-    if let queue = UnsafeMutablePointer<IPIQueue>(
-      bitPattern: slot.pointee.load(ordering: .acquiring))
-    {
-      return queue
-    }
     let queue = UnsafeMutablePointer<IPIQueue>.allocate(capacity: 1)
     queue.initialize(to: IPIQueue(capacity: pointee.ipiCapacity))
     slot.pointee.store(UInt(bitPattern: queue), ordering: .releasing)
@@ -226,34 +241,9 @@ extension UnsafeMutablePointer where Pointee == HostState {
   }
 
   func countActive() {
-    if pointee.active.add(1, ordering: .acquiringAndReleasing).oldValue == 0 {
-      pointee.monitor.wake()
+    if pointee.active.add(1, ordering: .sequentiallyConsistent).oldValue == 0 {
+      pointee.monitor.resumeTicking()
     }
-  }
-
-  /// Every worker sleeps: is there a timer, a system call or an outside operation that will wake one?
-  var isQuiescent: Bool {
-    if pointee.external.load(ordering: .acquiring) > 0 { return false }
-    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring)
-    where shared(cpu).pointee.expected.load(ordering: .acquiring) > 0 {
-      return false
-    }
-    return true
-  }
-
-  /// The last worker awake has found that nobody will ever wake. On that worker, counted in again.
-  func nothingLeft() {
-    let phase = pointee.phase.load(ordering: .acquiring)
-    if phase == HostPhase.draining {
-      // Threads that cannot be woken even by an abort, or none at all.
-      return stop()
-    }
-    guard phase == HostPhase.running, pointee.liveThreads.load(ordering: .acquiring) > 0 else {
-      return
-    }
-    if pointee.isDeadlocked.exchange(true, ordering: .acquiringAndReleasing) { return }
-    pointee.binding.reportDeadlock(deadlockReport())
-    drain()
   }
 
   /// Post an IPI from a kernel thread that is no worker.
@@ -311,10 +301,11 @@ extension UnsafeMutablePointer where Pointee == HostState {
     shared(cpu).pointee.isBusy.store(true, ordering: .relaxed)
     lwkt_run_loop(workerLoop)
     gd.pointee.stacks.drain()
+    meetAfterLoop()
     gd.endThreads()
     pointee.binding.workerEnds()
     pointee.globalSlot(cpu).pointee.store(0, ordering: .releasing)
-    gd.pointee.engine?.close()
+    gd.pointee.sysport?.close()
     percpu.pointee.gd = nil
     gd.deinitialize(count: 1)
     gd.deallocate()
@@ -328,39 +319,6 @@ extension UnsafeMutablePointer where Pointee == HostState {
     for cpu in first..<max(first, started) {
       pthread_join(pointee.kernelThreadSlot(cpu).pointee, nil)
     }
-  }
-
-  // MARK: The end
-
-  /// The program is over: abort every thread left and let them run to their ends. Any kernel thread.
-  public func drain() {
-    guard
-      pointee.phase.compareExchange(
-        expected: HostPhase.running, desired: HostPhase.draining, ordering: .acquiringAndReleasing
-      ).exchanged
-    else { return }
-    pointee.drainDeadline.store(lwkt_nanotime() + 1_000_000_000, ordering: .releasing)
-    pointee.monitor.wake()
-    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring) { prod(cpu) }
-    if pointee.allThreads.load(ordering: .acquiring) == 0 { stop() }
-  }
-
-  /// Workers leave their loops at once. Any kernel thread.
-  func stop() {
-    pointee.phase.store(HostPhase.stopped, ordering: .sequentiallyConsistent)
-    pointee.monitor.wake()
-    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring) { prod(cpu) }
-  }
-
-  /// A thread has ended. Its worker.
-  func threadEnded(keptAlive: Bool) {
-    var programOver = false
-    if keptAlive {
-      programOver = pointee.liveThreads.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
-    }
-    let left = pointee.allThreads.subtract(1, ordering: .acquiringAndReleasing).newValue
-    if programOver, !pointee.isBackground { drain() }
-    if left == 0, pointee.phase.load(ordering: .acquiring) == HostPhase.draining { stop() }
   }
 }
 
@@ -390,6 +348,7 @@ extension UnsafeMutablePointer where Pointee == CPUShared {
 /// The workers and what they share, for an embedder or the command.
 public final class Host: Sendable {
   public nonisolated(unsafe) let state: HostRef
+  private let isShutDown = Atomic<Bool>(false)
 
   /// - Parameters:
   ///   - workers: how many, 1 to 256.
@@ -398,7 +357,8 @@ public final class Host: Sendable {
   ///   - ipiCapacity: slots of a queue between two workers, a power of two.
   public init(
     workers: Int, binding: Binding, policy: Policy = Policy(), background: Bool = false,
-    ipiCapacity: Int = 64, spinNanoseconds: UInt64? = nil
+    ipiCapacity: Int = 64, spinNanoseconds: UInt64? = nil,
+    sysport: SysportOptions = SysportOptions()
   ) {
     precondition((1...256).contains(workers), "workers must be 1 to 256")
     let spin = spinNanoseconds ?? (workers <= Host.usableCPUs ? 20_000 : 0)
@@ -406,7 +366,7 @@ public final class Host: Sendable {
     state.initialize(
       to: HostState(
         workers: workers, binding: binding, policy: policy, background: background,
-        ipiCapacity: ipiCapacity, spinNanoseconds: spin))
+        ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport))
     state.pointee.monitor.start(state)
     if background { state.startWorkers(through: 0) } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
@@ -415,8 +375,18 @@ public final class Host: Sendable {
   }
 
   deinit {
+    if state.pointee.phase.load(ordering: .acquiring) != HostPhase.stopped { endUnrun() }
+    state.dropNames()
     state.deinitialize(count: 1)
     state.deallocate()
+  }
+
+  /// Nobody has ended it: it was never run, or is a background host that nobody shut down.
+  private func endUnrun() {
+    if state.pointee.isBackground { return shutdown() }
+    state.pointee.startedWorkers.store(0, ordering: .releasing)
+    state.stop()
+    state.pointee.monitor.join()
   }
 
   /// Be worker 0 until the program ends, then join the others. Not for a background host. `prepare`
@@ -431,6 +401,7 @@ public final class Host: Sendable {
     state.runWorker(0)
     state.pointee.monitor.join()
     state.joinWorkers(from: 1)
+    state.pointee.pool.stop()
   }
 
   /// Run `body` on worker `cpu`, between two threads. Any kernel thread.
@@ -444,11 +415,13 @@ public final class Host: Sendable {
   }
 
   /// End a background host: abort all threads, let them run to their ends, join the workers. Not from
-  /// a worker.
+  /// a worker; the second time it does nothing.
   public func shutdown() {
+    guard !isShutDown.exchange(true, ordering: .acquiringAndReleasing) else { return }
     state.drain()
     state.pointee.monitor.join()
     state.joinWorkers(from: 0)
+    state.pointee.pool.stop()
   }
 
   /// How many cpus this process may really use: its affinity mask and its cgroup's quota.
@@ -462,5 +435,11 @@ final class InboxEntryBox: Sendable {
 
   static let fire: @convention(c) (UnsafeMutableRawPointer?) -> Void = { raw in
     Unmanaged<InboxEntryBox>.fromOpaque(raw.unsafelyUnwrapped).takeRetainedValue().body()
+  }
+
+  /// Release the closure of a `call` IPI that came too late.
+  static func discard(_ ipi: IPI) {
+    guard ipi.value == unsafeBitCast(fire, to: UInt.self), let raw = ipi.pointer else { return }
+    Unmanaged<InboxEntryBox>.fromOpaque(raw).release()
   }
 }

@@ -12,12 +12,20 @@ import Synchronization
 final class Monitor: Sendable {
   private nonisolated(unsafe) var kernelThread = pthread_t()
   private let isStarted = Atomic<Bool>(false)
-  /// 1 while it sleeps without a tick; a futex.
+  /// A futex: what it sleeps for.
   private nonisolated(unsafe) let sleepWord: UnsafeMutablePointer<Atomic<UInt32>>
   private nonisolated(unsafe) var host: HostRef?
 
   /// Nanoseconds between two looks.
   static let tick: UInt64 = 2_000_000
+
+  private enum Sleep {
+    static let awake: UInt32 = 0
+    /// For the next tick.
+    static let ticking: UInt32 = 1
+    /// Until a worker is awake again.
+    static let deep: UInt32 = 2
+  }
 
   init() {
     sleepWord = .allocate(capacity: 1)
@@ -41,17 +49,22 @@ final class Monitor: Sendable {
     isStarted.store(true, ordering: .releasing)
   }
 
-  /// Wait until it has ended, which it does when the host has stopped.
+  /// Wait until it has ended, which it does when the host has stopped and every loop is left: until
+  /// then threads may have to be made to let go.
   func join() {
     guard isStarted.exchange(false, ordering: .acquiringAndReleasing) else { return }
     pthread_join(kernelThread, nil)
   }
 
-  /// End its sleep. Any kernel thread; async-signal-safe.
+  /// Have it look now. Any kernel thread; async-signal-safe.
   func wake() {
-    if sleepWord.pointee.exchange(0, ordering: .sequentiallyConsistent) == 1 {
-      lwkt_futex_wake(sleepWord, 1)
-    }
+    let sleep = sleepWord.pointee.exchange(Sleep.awake, ordering: .sequentiallyConsistent)
+    if sleep != Sleep.awake { lwkt_futex_wake(sleepWord, 1) }
+  }
+
+  /// A worker is awake where none was: look at every tick again. Any kernel thread.
+  func resumeTicking() {
+    if sleepWord.pointee.load(ordering: .sequentiallyConsistent) == Sleep.deep { wake() }
   }
 
   /// What was last seen of one worker.
@@ -60,22 +73,15 @@ final class Monitor: Sendable {
     var since: UInt64 = 0
   }
 
+  /// Until every worker has left its loop: one that computes on after `stop` must be told to let go
+  /// like any other.
   private func watch() {
     lwkt_block_all_signals()
     guard let host else { return }
     var seen = [Seen](repeating: Seen(), count: host.pointee.workerCount)
     var quietTicks = 0
-    while host.pointee.phase.load(ordering: .acquiring) != HostPhase.stopped {
-      if host.pointee.active.load(ordering: .acquiring) == 0 {
-        quietTicks += 1
-      } else {
-        quietTicks = 0
-      }
-      if quietTicks > 4 {
-        sleepDeeply(host)
-        continue
-      }
-      _ = lwkt_futex_wait(sleepWord, 0, Int64(Monitor.tick))
+    while sleep(deeply: quietTicks > 4, host) {
+      quietTicks = host.pointee.active.load(ordering: .acquiring) == 0 ? quietTicks + 1 : 0
       let now = lwkt_nanotime()
       for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring) {
         look(host, cpu, now, &seen[cpu])
@@ -88,14 +94,24 @@ final class Monitor: Sendable {
     }
   }
 
-  private func sleepDeeply(_ host: HostRef) {
-    sleepWord.pointee.store(1, ordering: .sequentiallyConsistent)
-    if host.pointee.active.load(ordering: .sequentiallyConsistent) == 0,
-      host.pointee.phase.load(ordering: .sequentiallyConsistent) == HostPhase.running
+  /// Sleep for a tick, or until a worker wakes. False when there is nothing left to watch. What is
+  /// asked after the store to `sleepWord` was changed before a waker's look at it, or is seen.
+  private func sleep(deeply: Bool, _ host: HostRef) -> Bool {
+    let kind = deeply ? Sleep.deep : Sleep.ticking
+    sleepWord.pointee.store(kind, ordering: .sequentiallyConsistent)
+    defer { sleepWord.pointee.store(Sleep.awake, ordering: .relaxed) }
+    let phase = host.pointee.phase.load(ordering: .sequentiallyConsistent)
+    if phase == HostPhase.stopped, host.allLoopsEnded { return false }
+    if !deeply {
+      _ = lwkt_futex_wait(sleepWord, kind, Int64(Monitor.tick))
+    } else if phase == HostPhase.running,
+      host.pointee.active.load(ordering: .sequentiallyConsistent) == 0
     {
-      _ = lwkt_futex_wait(sleepWord, 1, -1)
+      _ = lwkt_futex_wait(sleepWord, kind, -1)
+    } else {
+      _ = lwkt_futex_wait(sleepWord, kind, Int64(Monitor.tick))
     }
-    sleepWord.pointee.store(0, ordering: .sequentiallyConsistent)
+    return true
   }
 
   private func look(_ host: HostRef, _ cpu: Int, _ now: UInt64, _ seen: inout Seen) {
@@ -113,7 +129,7 @@ final class Monitor: Sendable {
       return
     }
     let isAsked = shared.pointee.attention.load(ordering: .relaxed)
-    let wanted = shared.pointee.load.load(ordering: .relaxed) > 0
+    let wanted = host.isDraining || shared.pointee.load.load(ordering: .relaxed) > 0
       || shared.pointee.inFlight.load(ordering: .relaxed) > 0
     if wanted, host.pointee.startedWorkers.load(ordering: .relaxed) < host.pointee.workerCount {
       host.startMoreWorkers()

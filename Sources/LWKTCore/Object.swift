@@ -16,6 +16,7 @@ public enum ObjectKind: UInt8, Sendable {
   case table
   case array
   case code
+  case systemCall
 }
 
 /// The first field of every object.
@@ -34,19 +35,22 @@ public struct ObjectHeader: ~Copyable {
 
 /// A counted pointer to any object. Whether it owns a reference is said where it is stored.
 ///
-/// Objects are aligned to 16 bytes, and the lowest bit says in which role the pointer refers to a
-/// message: set in the receiver's view of it (see `Message.swift`), clear in every other case.
+/// Objects are aligned to 16 bytes, and the low bits say in which role the pointer refers to the
+/// object: bit 0 is the receiver's view of a message (see `Message.swift`), bit 1 a port's head queue.
 public typealias ObjectRef = UnsafeMutableRawPointer
 
 extension UnsafeMutableRawPointer {
   /// The object's head, whatever the role.
   @inlinable @inline(__always)
   var objectHeader: UnsafeMutablePointer<ObjectHeader> {
-    UnsafeMutablePointer(bitPattern: UInt(bitPattern: self) & ~1).unsafelyUnwrapped
+    UnsafeMutablePointer(bitPattern: UInt(bitPattern: self) & ~15).unsafelyUnwrapped
   }
 
   /// The kind of the object this points to. Any kernel thread that holds a reference.
   @inlinable public var objectKind: ObjectKind { objectHeader.pointee.kind }
+
+  /// Is this the head queue of a port?
+  @inlinable public var isUrgentRole: Bool { UInt(bitPattern: self) & 2 != 0 }
 
   /// Is this the receiver's view of a message?
   @inlinable public var isReceiverRole: Bool { UInt(bitPattern: self) & 1 != 0 }
@@ -69,7 +73,10 @@ extension UnsafeMutableRawPointer {
     UnsafeMutableRawPointer(objectHeader).assumingMemoryBound(to: Message.self)
   }
   public var thread: ThreadRef { assumingMemoryBound(to: Thread.self) }
-  public var port: PortRef { assumingMemoryBound(to: Port.self) }
+  @inlinable @inline(__always)
+  public var port: PortRef {
+    UnsafeMutableRawPointer(objectHeader).assumingMemoryBound(to: Port.self)
+  }
   public var token: TokenRef { assumingMemoryBound(to: Token.self) }
 
   @usableFromInline
@@ -89,11 +96,12 @@ func destroyObject(_ object: ObjectRef) {
   case .token: object.token.destroy()
   case .counter, .table, .array: destroySharedObject(object)
   case .code: destroyCode(object)
+  case .systemCall: object.assumingMemoryBound(to: SystemCall.self).destroy()
   }
 }
 
 /// Where a field of a pointee is. Only for storage that stays where it is: fields of allocated blocks.
 @inlinable @inline(__always)
-func addressOf<Value: ~Copyable>(_ value: inout Value) -> UnsafeMutablePointer<Value> {
+public func addressOf<Value: ~Copyable>(_ value: inout Value) -> UnsafeMutablePointer<Value> {
   withUnsafeMutablePointer(to: &value) { $0 }
 }

@@ -29,7 +29,7 @@ public func lwktSchedule(_ thread: ThreadRef) {
   if thread.cpu == gd.pointee.cpu {
     gd.scheduleLocally(thread)
   } else {
-    gd.sendIPI(IPI(.schedule, thread), to: thread.cpu)
+    gd.sendIPI(IPI(.schedule, thread, UInt(gd.pointee.cpu) + 1), to: thread.cpu)
   }
 }
 
@@ -64,13 +64,32 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   /// The IPI half of schedule. The thread may have moved on: chase it.
-  private func scheduleRemote(_ thread: ThreadRef) {
+  /// `waker` is 1 + the worker that sent it first, 0 for none.
+  private func scheduleRemote(_ thread: ThreadRef, waker: UInt) {
     if thread.cpu == pointee.cpu {
+      if waker > 0, pointee.runQueue.count == 0, lwktCurrentThread() == nil,
+        joinsWaker(thread, Int(waker) - 1)
+      {
+        return
+      }
       scheduleLocally(thread)
     } else {
       count(.ipisChased)
-      sendIPI(IPI(.schedule, thread), to: thread.cpu)
+      sendIPI(IPI(.schedule, thread, waker), to: thread.cpu)
     }
+  }
+
+  /// A running thread has been scheduled by mistake of a wait that is undone: off the queue again. If
+  /// its waker is on another worker the IPI is waited for.
+  func takeBack(_ thread: ThreadRef) {
+    pointee.drainDepth += 1
+    while !thread.pointee.flags.contains(.onRunQueue) {
+      drainIPIs()
+      lwkt_cpu_pause()
+    }
+    pointee.drainDepth -= 1
+    pointee.runQueue.remove(thread)
+    publishLoad()
   }
 
   /// A thread woken by the clock or the kernel goes first, so that a ticker is on time among hogs;
@@ -149,10 +168,12 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         while let ipi = queue.pointee.pop() { act(on: ipi) }
       }
     }
-    drainInbox()
+    drainInbox { act(on: $0) }
   }
 
-  private func drainInbox() {
+  /// In the order they were posted.
+  @inline(__always)
+  private func drainInbox(_ handle: (IPI) -> Void) {
     guard pointee.shared.pointee.inbox.load(ordering: .relaxed) != 0 else { return }
     var entry = InboxEntryRef(
       bitPattern: pointee.shared.pointee.inbox.exchange(0, ordering: .acquiring))
@@ -166,14 +187,14 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       ordered = current.pointee.next
       let ipi = current.pointee.ipi
       current.deallocate()
-      act(on: ipi)
+      handle(ipi)
     }
   }
 
   private func act(on ipi: IPI) {
     switch ipi.kind {
     case .schedule:
-      scheduleRemote(ipi.pointer.unsafelyUnwrapped.thread)
+      scheduleRemote(ipi.pointer.unsafelyUnwrapped.thread, waker: ipi.value)
     case .begin:
       beginLocally(ipi.pointer.unsafelyUnwrapped.thread)
     case .wantWork:
@@ -189,6 +210,29 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       let function = unsafeBitCast(
         ipi.value, to: (@convention(c) (UnsafeMutableRawPointer?) -> Void).self)
       function(ipi.pointer)
+    }
+  }
+
+  /// The host has stopped, every worker has left its loop: what is still in the queues to this one.
+  /// Nobody is woken; what was under way is taken in or given back.
+  func takeLastIPIs() {
+    for source in 0..<pointee.host.pointee.workerCount {
+      guard let queue = pointee.host.existingQueue(from: source, to: pointee.cpu) else { continue }
+      while let ipi = queue.pointee.pop() { actAfterLoop(on: ipi) }
+    }
+    drainInbox { actAfterLoop(on: $0) }
+  }
+
+  private func actAfterLoop(on ipi: IPI) {
+    switch ipi.kind {
+    case .schedule, .wantWork: break
+    case .begin: link(ipi.pointer.unsafelyUnwrapped.thread)
+    case .giveWork:
+      takeWork(ipi.pointer?.assumingMemoryBound(to: WorkPackage.self), from: Int(ipi.value))
+    case .setPriority: ipi.pointer.unsafelyUnwrapped.releaseObject()
+    case .snapshot: Unmanaged<Snapshot>.fromOpaque(ipi.pointer.unsafelyUnwrapped).release()
+    case .call:
+      if !SystemCallRef.discardCancel(ipi) { InboxEntryBox.discard(ipi) }
     }
   }
 
@@ -260,11 +304,12 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func attend() {
     pointee.switchesToPoll = GlobalData.switchesPerPoll
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
+    readClock()
     drainIPIs()
     checkTimers()
-    if let engine = pointee.engine {
-      if engine.inFlight > 0 { engine.reap() }
-      pointee.shared.pointee.inFlight.store(engine.inFlight, ordering: .relaxed)
+    if let sysport = pointee.sysport {
+      if sysport.inFlight > 0 { sysport.reap() }
+      pointee.shared.pointee.inFlight.store(sysport.inFlight, ordering: .relaxed)
     }
     if pointee.host.pointee.phase.load(ordering: .acquiring) != HostPhase.running { drainThreads() }
     if pointee.runQueue.count > 1 { hintIdleWorkers() }
@@ -272,9 +317,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   func checkTimers() {
     guard pointee.timers.count > 0 else { return }
-    let now = readClock()
     var fired = false
-    while let timer = pointee.timers.popDue(now) {
+    while let timer = pointee.timers.popDue(pointee.coarseNow) {
       fired = true
       fire(timer)
     }
@@ -315,6 +359,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func idle() -> Bool {
     pointee.shared.pointee.isBusy.store(false, ordering: .relaxed)
     defer { pointee.shared.pointee.isBusy.store(true, ordering: .relaxed) }
+    noteTurn()
     attend()
     if pointee.runQueue.count > 0 { return true }
     if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return false }
@@ -334,7 +379,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         if pointee.shared.pointee.attention.load(ordering: .relaxed) { return true }
         lwkt_cpu_pause()
       }
-      if let engine = pointee.engine, engine.inFlight > 0, engine.reap() > 0 { return true }
+      if let sysport = pointee.sysport, sysport.inFlight > 0, sysport.reap() > 0 { return true }
       if let due = pointee.timers.earliest, due <= readClock() { return true }
     } while lwkt_nanotime() < end
     return false
@@ -345,8 +390,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func sleep() {
     let host = pointee.host
     let shared = pointee.shared
-    let inFlight = pointee.engine?.inFlight ?? 0
-    let state = inFlight > 0 ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
+    let inFlight = pointee.sysport?.inFlight ?? 0
+    let state = pointee.sysport?.sleepsInEngine ?? false
+      ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
     shared.pointee.sleepState.store(state, ordering: .sequentiallyConsistent)
     if shared.pointee.attention.load(ordering: .sequentiallyConsistent)
       || shared.pointee.inbox.load(ordering: .sequentiallyConsistent) != 0
@@ -357,7 +403,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       if !turned.exchanged { host.pointee.active.subtract(1, ordering: .acquiringAndReleasing) }
       return
     }
-    shared.pointee.expected.store(pointee.timers.count + inFlight, ordering: .releasing)
+    let expected = pointee.timers.count - pointee.unnoticedTimers + inFlight
+    shared.pointee.expected.store(expected, ordering: .releasing)
     count(.idleSleeps)
     if host.pointee.active.subtract(1, ordering: .acquiringAndReleasing).newValue == 0,
       host.isQuiescent
@@ -367,7 +414,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     let timeout = sleepNanoseconds()
     if state == CPUShared.SleepState.inEngine {
-      pointee.engine?.wait(timeoutNanoseconds: timeout)
+      pointee.sysport?.wait(timeoutNanoseconds: timeout)
     } else {
       _ = lwkt_futex_wait(shared.sleepWord, state, timeout)
     }

@@ -59,6 +59,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return true
   }
 
+  /// It runs a program: before `begin`.
+  public func markMain() { pointee.flags.insert(.main) }
+
   // MARK: priority
 
   /// Change the priority: at once on its own worker, else by IPI. Any worker, holding a reference.
@@ -78,6 +81,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
       pointee.priority = priority
     }
   }
+
+  public var priority: UInt8 { pointee.priority }
 
   /// Before `begin`.
   public func setInitialPriority(_ priority: UInt8) { pointee.priority = priority }
@@ -177,7 +182,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   /// Wait for the end. The current thread is `waiter`. `.ready`: it is dead.
-  public func waitForEnd(_ waiter: ThreadRef, deadline: UInt64?, poll: Bool) -> WaitResult {
+  public func waitForEnd(
+    _ waiter: ThreadRef, deadline: UInt64?, poll: Bool, interruptible: Bool = true
+  ) -> WaitResult {
     if isDead { return .ready }
     if poll { return .wouldWait }
     pointee.waitable.lock.lock()
@@ -185,7 +192,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       pointee.waitable.lock.unlock()
       return .ready
     }
-    let ticket = waiter.beginWait(.join, on: object)
+    let ticket = waiter.beginWait(.join, on: object, interruptible: interruptible)
     waiter.enqueueNode(on: waitable, ticket: ticket)
     pointee.waitable.lock.unlock()
     waiter.armWaitTimer(deadline)
@@ -274,6 +281,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       current.pointee.port.object.releaseObject()
       current.deallocate()
     }
+    pointee.systemCall?.release()
     pointee.path.release()
     pointee.name?.deallocate()
     deinitialize(count: 1)
@@ -339,7 +347,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// The begin IPI: a new thread of this worker.
   func beginLocally(_ thread: ThreadRef) {
     link(thread)
-    if pointee.isDraining { thread.abort(Payload()) }
+    if pointee.isDraining {
+      thread.markNoticed()
+      thread.abort(Payload())
+    }
     if let domain = thread.domain, !domain.pointee.isAdopted {
       thread.pointee.flags.insert(.wokenInTransit)
       return
@@ -354,12 +365,23 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     var next = pointee.allThreads
     while let thread = next {
       next = thread.pointee.registryNext
+      // That it ends by this is no error of its own.
+      thread.markNoticed()
       thread.abort(Payload())
     }
   }
 
-  /// The loop is over: whatever is left here will not run again. The worker's kernel thread.
+  /// No worker runs threads any more: whatever is left here will not run again. The worker's kernel
+  /// thread. In two steps: first no thread waits for anything any more, on any worker, and so nothing
+  /// that happens in the second can wake one whose memory its own worker is giving back.
   func endThreads() {
+    takeLastIPIs()
+    var next = pointee.allThreads
+    while let thread = next {
+      next = thread.pointee.registryNext
+      thread.abandonWait()
+    }
+    pointee.host.meetAfterWaits()
     while let timer = pointee.timers.popDue(.max) {
       if timer.pointee.kind == .unnoticed { fireUnnoticed(timer) }
     }
@@ -375,15 +397,17 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 }
 
 extension UnsafeMutablePointer where Pointee == Thread {
-  /// The host has stopped before this thread ended: undo what others could still see of it.
-  func abandon() {
+  /// The host has stopped while this thread was waiting, perhaps. Owner, after its loop.
+  func abandonWait() {
     if pointee.flags.contains(.onRunQueue) { mycpu.pointee.runQueue.remove(self) }
     let word = pointee.waitWord.load(ordering: .acquiring)
-    if word & 1 != 0 {
-      _ = claim(word >> 2)
-      pointee.wakeReason = .aborted
-      finishWait()
-    }
+    if word & 1 != 0, claim(word >> 2) { pointee.wakeReason = .aborted }
+    finishWait()
+  }
+
+  /// The host has stopped before this thread ended: undo what others could still see of it. Owner,
+  /// when no thread waits any more.
+  func abandon() {
     if pointee.tokens != nil { endTokens() }
     dropScopes()
     failHeldRequests()

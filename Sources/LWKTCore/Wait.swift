@@ -86,6 +86,17 @@ struct WaitList {
   var first: UnsafeMutablePointer<WaitNode>?
   var last: UnsafeMutablePointer<WaitNode>?
 
+  /// - Complexity: O(n)
+  var count: Int {
+    var count = 0
+    var node = first
+    while let current = node {
+      count += 1
+      node = current.pointee.next
+    }
+    return count
+  }
+
   @inline(__always)
   mutating func append(_ node: UnsafeMutablePointer<WaitNode>) {
     node.pointee.isLinked = true
@@ -149,8 +160,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let ticket = (pointee.waitWord.load(ordering: .relaxed) >> 2) &+ 1
     pointee.waitKind = kind
     pointee.waitObject = object
+    pointee.waitSince = mycpu.pointee.coarseNow
     pointee.wakeReason = .none
     pointee.wakeIndex = -1
+    pointee.waitSince = mycpu.pointee.coarseNow
     pointee.waitWord.store(
       ticket << 2 | (interruptible ? 0 : 2) | 1, ordering: .sequentiallyConsistent)
     return ticket
@@ -230,6 +243,33 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.waitKind = .none
     pointee.waitObject = nil
     return pointee.wakeReason
+  }
+
+  /// Undo a `beginWait` whose switch will not happen. Own worker, the thread itself.
+  public func cancelBegunWait() {
+    let word = pointee.waitWord.load(ordering: .acquiring)
+    if word & 1 != 0, claim(word >> 2) {
+      pointee.wakeReason = .aborted
+    } else {
+      // Somebody has claimed it and puts it on a run queue, which it must not be on.
+      mycpu.takeBack(self)
+    }
+    finishWait()
+  }
+
+  /// The message that a receive's waker has handed over: its reference is the caller's.
+  @inline(__always)
+  public func takeHandedMessage() -> MessageRef? {
+    let message = pointee.wakeValue?.assumingMemoryBound(to: Message.self)
+    pointee.wakeValue = nil
+    return message
+  }
+
+  /// Wait until a time. The current thread. `deadline` is on the policy's clock.
+  public func sleep(until deadline: UInt64) -> WaitResult {
+    let ticket = beginWait(.sleep, on: nil)
+    armWaitTimer(deadline)
+    return abortedMeanwhile(ticket: ticket) ? .waitOver : .waiting
   }
 
   /// Own worker; takes the object's lock unless the waker has unlinked the node already.

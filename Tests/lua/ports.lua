@@ -255,7 +255,7 @@ do
   check.raises("bad argument", lwkt.lookup)
   check.raises("bad argument", lwkt.lookup, {})
   check.raises("bad argument", lwkt.lookup, "ports.x", "soon")
-  check.raises("bad argument", lwkt.port, 42)
+  check.raises("bad argument", lwkt.port, true)
   check.raises("name", lwkt.port, { name = {} })
   check.raises("nmae", lwkt.port, { nmae = "typo" })
 end

@@ -118,12 +118,10 @@ do
       for _ = 1, 50 do
         local got = {}
         for i = 1, random(5) do
-          got[i] = toks[random(8)]
-          if random(4) == 1 and not got[i]:held() then got[i]:get_shared() else got[i] = nil end
-          if not got[i] then
-            got[i] = toks[random(8)]
-            if got[i]:held() == "shared" then got[i]:get_shared() else got[i]:get() end
-          end
+          local tok = toks[random(8)]
+          -- What is held shared may not be wanted exclusively on top.
+          if tok:held() == "shared" or random(4) == 1 then tok:get_shared() else tok:get() end
+          got[i] = tok
         end
         if random(10) == 1 then lwkt.sleep(0) end
         for i = #got, 1, -1 do

@@ -12,12 +12,16 @@
 #include <signal.h>
 #include <time.h>
 
+#include "clwkt_ring.h"
+#include "clwkt_sys.h"
+
 /* Why a Lua coroutine came back to its worker's loop. */
 enum lwkt_switch_kind {
   LWKT_SWITCH_NONE = 0,    /* a script's own coroutine.yield */
   LWKT_SWITCH_YIELD = 1,   /* lwkt.yield: still runnable */
   LWKT_SWITCH_PREEMPT = 2, /* the quantum is over: still runnable */
   LWKT_SWITCH_WAIT = 3,    /* blocked: somebody will schedule it */
+  LWKT_SWITCH_EXIT = 4,    /* lwkt.exit: never to go on */
 };
 
 /* What a worker (a virtual cpu) keeps at a fixed place. Only its own kernel thread and signal
@@ -26,6 +30,7 @@ enum lwkt_switch_kind {
 struct lwkt_percpu {
   void *gd;                 /* GlobalData of this worker, NULL on foreign kernel threads */
   void *td;                 /* the LWKT thread that runs now, NULL in the loop */
+  void *base_L;             /* the running thread's own coroutine, NULL outside Lua */
   void *volatile running_L; /* the lua_State executing now, NULL outside Lua */
   int switch_kind;          /* enum lwkt_switch_kind of the switch in progress */
   void *stack;              /* the spare stack the loop runs on, NULL on the thread's own */
@@ -69,9 +74,13 @@ void lwkt_futex_wake(const void *word, int count);
 /* Give this core to another kernel thread. */
 void lwkt_thread_yield(void);
 
+/* A line on stderr, in one piece, after what stdout holds. */
+void lwkt_print_error(const char *text);
+
 /* Write to / read away an eventfd. Signal: async-signal-safe. */
 int lwkt_eventfd(void);
 void lwkt_eventfd_signal(int descriptor);
+void lwkt_eventfd_drain(int descriptor);
 
 /* How many cpus this process may use: its affinity mask, cut by its cgroup's cpu quota. */
 int lwkt_usable_cpus(void);

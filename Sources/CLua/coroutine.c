@@ -1,0 +1,242 @@
+/* coroutine.c: the coroutine library.
+ *
+ * As the manual has it, with one thing more: a coroutine that comes back from `lua_resume` may have
+ * yielded for its script, or its thread may have to switch away (wait, yield, preemption). The
+ * second kind is passed up, level by level, to the worker's loop, and on the way back each level
+ * resumes the one below. To a script, its thread's own coroutine is the main thread. */
+#include "clua.h"
+
+static lua_State *check_coroutine(lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  luaL_argexpected(L, co != NULL, 1, "coroutine");
+  return co;
+}
+
+static bool is_base(lua_State *L) {
+  lua_State *base = lwkt_percpu()->base_L;
+  return base != NULL ? base == L : (lua_pushthread(L) ? (lua_pop(L, 1), true)
+                                                       : (lua_pop(L, 1), false));
+}
+
+enum { MUST_SWITCH = -2, FAILED = -1 };
+
+/* A coroutine's extra space: the thread (its own coroutine) that is inside it, running or switched
+ * away; NULL when it is at rest. Threads that share a heap can see each other's coroutines, and must
+ * not resume one that waits for another thread's message. */
+static void **inside(lua_State *co) { return lua_getextraspace(co); }
+
+/* Resume `co` until it yields for its script, ends or fails: the number of results, moved to L, or
+ * FAILED with the error moved to L. MUST_SWITCH: L must yield and then call this with fresh 0. */
+static int run(lua_State *L, lua_State *co, int count, bool fresh) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  int results;
+  if (fresh) {
+    if (!lua_checkstack(co, count)) {
+      lua_pushliteral(L, "too many arguments to resume");
+      return FAILED;
+    }
+    lua_xmove(L, co, count);
+  }
+  for (;;) {
+    *inside(co) = self->base_L;
+    self->running_L = co;
+    int status = lua_resume(co, L, count, &results);
+    self = lwkt_percpu();
+    self->running_L = L;
+    if (status == LUA_YIELD && self->switch_kind != LWKT_SWITCH_NONE) {
+      if (self->switch_kind == LWKT_SWITCH_EXIT || lua_isyieldable(L)) return MUST_SWITCH;
+      lua_State *base = self->base_L;
+      int kind = self->switch_kind;
+      self->switch_kind = LWKT_SWITCH_NONE;
+      if (!lwkt_s_park(kind)) {
+        lua_pushliteral(L, "too many threads wait inside C functions that call back");
+        return FAILED;
+      }
+      self = lwkt_percpu();
+      self->base_L = base;
+      count = 0;
+      continue;
+    }
+    *inside(co) = NULL;
+    if (status == LUA_OK || status == LUA_YIELD) {
+      if (!lua_checkstack(L, results + 1)) {
+        lua_pop(co, results);
+        lua_pushliteral(L, "too many results to resume");
+        return FAILED;
+      }
+      lua_xmove(co, L, results);
+      return results;
+    }
+    lua_xmove(co, L, 1);
+    return FAILED;
+  }
+}
+
+/* A dead or foreign coroutine is refused before its stack is touched, in the manual's words. */
+static const char *why_not(lua_State *L, lua_State *co) {
+  if (co == L || *inside(co) != NULL) return "cannot resume non-suspended coroutine";
+  switch (lua_status(co)) {
+  case LUA_YIELD: return NULL;
+  case LUA_OK: {
+    lua_Debug ar;
+    if (lua_getstack(co, 0, &ar)) return "cannot resume non-suspended coroutine";
+    if (lua_gettop(co) == 0) return "cannot resume dead coroutine";
+    return NULL;
+  }
+  default: return "cannot resume dead coroutine";
+  }
+}
+
+static int switch_up(lua_State *L, lua_KFunction next) {
+  if (lwkt_percpu()->switch_kind == LWKT_SWITCH_EXIT && !lua_isyieldable(L)) {
+    lua_pushlightuserdata(L, (void *)lwkt_exit_key());
+    return lua_error(L);
+  }
+  return lua_yieldk(L, 0, 0, next);
+}
+
+/* ---- resume ---- */
+
+static int resume_done(lua_State *L, int count);
+
+static int resume_again(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  lwkt_percpu()->switch_kind = LWKT_SWITCH_NONE;
+  return resume_done(L, run(L, lua_tothread(L, 1), 0, false));
+}
+
+static int resume_done(lua_State *L, int count) {
+  if (count == MUST_SWITCH) return switch_up(L, resume_again);
+  if (count == FAILED) {
+    lua_pushboolean(L, 0);
+    lua_insert(L, -2);
+    return 2;
+  }
+  lua_pushboolean(L, 1);
+  lua_insert(L, -(count + 1));
+  return count + 1;
+}
+
+static int co_resume(lua_State *L) {
+  lua_State *co = check_coroutine(L);
+  const char *reason = why_not(L, co);
+  if (reason != NULL) {
+    lua_pushboolean(L, 0);
+    lua_pushstring(L, reason);
+    return 2;
+  }
+  return resume_done(L, run(L, co, lua_gettop(L) - 1, true));
+}
+
+/* ---- wrap ---- */
+
+static int wrap_failed(lua_State *L, lua_State *co) {
+  int status = lua_status(co);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    status = lua_resetthread(co); /* close its variables; the error may become another */
+    lua_xmove(co, L, 1);
+  }
+  if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
+}
+
+static int wrap_again(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  lwkt_percpu()->switch_kind = LWKT_SWITCH_NONE;
+  int count = run(L, co, 0, false);
+  if (count == MUST_SWITCH) return switch_up(L, wrap_again);
+  return count == FAILED ? wrap_failed(L, co) : count;
+}
+
+static int wrapped(lua_State *L) {
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  const char *reason = why_not(L, co);
+  if (reason != NULL) {
+    lua_pushstring(L, reason);
+    return wrap_failed(L, co);
+  }
+  int count = run(L, co, lua_gettop(L), true);
+  if (count == MUST_SWITCH) return switch_up(L, wrap_again);
+  return count == FAILED ? wrap_failed(L, co) : count;
+}
+
+/* ---- the rest ---- */
+
+static int co_create(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_State *co = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, co, 1);
+  return 1;
+}
+
+static int co_wrap(lua_State *L) {
+  co_create(L);
+  lua_pushcclosure(L, wrapped, 1);
+  return 1;
+}
+
+static int co_yield(lua_State *L) {
+  if (is_base(L)) return luaL_error(L, "attempt to yield from outside a coroutine");
+  return lua_yield(L, lua_gettop(L));
+}
+
+static const char *status_of(lua_State *L, lua_State *co) {
+  if (L == co) return "running";
+  if (*inside(co) != NULL) return "normal";
+  switch (lua_status(co)) {
+  case LUA_YIELD: return "suspended";
+  case LUA_OK: {
+    lua_Debug ar;
+    if (lua_getstack(co, 0, &ar)) return "normal";
+    return lua_gettop(co) == 0 ? "dead" : "suspended";
+  }
+  default: return "dead";
+  }
+}
+
+static int co_status(lua_State *L) {
+  lua_pushstring(L, status_of(L, check_coroutine(L)));
+  return 1;
+}
+
+static int co_isyieldable(lua_State *L) {
+  lua_State *co = lua_isnone(L, 1) ? L : check_coroutine(L);
+  lua_pushboolean(L, co != lwkt_percpu()->base_L && lua_isyieldable(co));
+  return 1;
+}
+
+static int co_running(lua_State *L) {
+  lua_pushthread(L);
+  lua_pushboolean(L, is_base(L));
+  return 2;
+}
+
+static int co_close(lua_State *L) {
+  lua_State *co = check_coroutine(L);
+  const char *status = status_of(L, co);
+  if (status[0] != 'd' && status[0] != 's') {
+    return luaL_error(L, "cannot close a %s coroutine", status);
+  }
+  if (lua_resetthread(co) == LUA_OK) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushboolean(L, 0);
+  lua_xmove(co, L, 1);
+  return 2;
+}
+
+int lwkt_open_coroutine(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"create", co_create},         {"resume", co_resume},   {"running", co_running},
+      {"status", co_status},         {"wrap", co_wrap},       {"yield", co_yield},
+      {"isyieldable", co_isyieldable}, {"close", co_close},   {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,221 @@
+/* clua_binding.h: how Lua and Swift call each other.
+ *
+ * Lua calls a C trampoline, the trampoline calls the Swift function of the same name, and the Swift
+ * function *returns* what is to happen: a number of results, or one of the codes below. What has to
+ * longjmp (an error, a yield) is then done in C, when no Swift frame is left. */
+#ifndef CLUA_BINDING_H
+#define CLUA_BINDING_H
+
+#include "clwkt.h"
+#include <lua5.4/lua.h>
+#include <stdbool.h>
+
+enum lwkt_result {
+  /* The thread has begun a wait: switch away; afterwards `lwkt_s_resumed` says what comes of it. */
+  LWKT_WAIT = -1,
+  /* The thread gives way and goes on with no results. */
+  LWKT_YIELD = -2,
+  /* Raise the string on the top of the stack, with the caller's position put before it. */
+  LWKT_ERROR = -3,
+  /* Raise the value on the top of the stack as it is. */
+  LWKT_THROW = -4,
+  /* `require` the module named on the top of the stack, then call `lwkt_s_retry`. */
+  LWKT_REQUIRE = -5,
+  /* The thread has ended (its results are kept): never come back. */
+  LWKT_EXIT = -6,
+  /* The thread moves to another worker: switch away, then return true. */
+  LWKT_MOVED = -7,
+  /* LWKT_ARGUMENT - n: argument n is bad; the top of the stack says how. */
+  LWKT_ARGUMENT = -100,
+};
+
+/* Every function that scripts call and Swift implements: X(name). */
+#define LWKT_MODULE_FUNCTIONS(X) \
+  X(create) X(curthread) X(mycpu) X(ncpus) X(exit) X(setcpu_self) X(setpri_self) X(sleep) \
+  X(tsleep) X(wakeup) X(wakeup_one) X(crit_enter) X(crit_exit) X(port) X(lookup) X(wait) X(get) \
+  X(recv) X(waitany) X(token) X(token_swap) X(getpooltoken) X(threads) X(ports) X(tokens) X(stat)
+
+#define LWKT_THREAD_METHODS(X) \
+  X(thread_join) X(thread_abort) X(thread_schedule) X(thread_setpri) X(thread_notify) \
+  X(thread_send) X(thread_sendmsg) X(thread_domsg)
+
+#define LWKT_PORT_METHODS(X) \
+  X(port_send) X(port_sendmsg) X(port_domsg) X(port_sendmsg_to) X(port_wait) X(port_get) \
+  X(port_recv) X(port_close)
+
+#define LWKT_MESSAGE_METHODS(X) \
+  X(message_unpack) X(message_reply) X(message_fail) X(message_forward) X(message_wait) \
+  X(message_check) X(message_abort)
+
+#define LWKT_TOKEN_METHODS(X) \
+  X(token_get) X(token_get_shared) X(token_try) X(token_rel) X(token_is_stale) X(token_held)
+
+/* Not called by name: metamethods, fields and what the prelude in Lua needs. */
+#define LWKT_SUPPORT_FUNCTIONS(X) \
+  X(handle_field) X(handle_tostring) X(handle_length) X(token_close) X(scope_enter) \
+  X(scope_leave) X(scope_expire) X(thread_traceback) X(thread_await) X(registered)
+
+#define LWKT_DECLARE(name) int lwkt_s_##name(lua_State *L);
+LWKT_MODULE_FUNCTIONS(LWKT_DECLARE)
+LWKT_THREAD_METHODS(LWKT_DECLARE)
+LWKT_PORT_METHODS(LWKT_DECLARE)
+LWKT_MESSAGE_METHODS(LWKT_DECLARE)
+LWKT_TOKEN_METHODS(LWKT_DECLARE)
+LWKT_SUPPORT_FUNCTIONS(LWKT_DECLARE)
+
+/* What a wait came to: results, or a code again. */
+int lwkt_s_resumed(lua_State *L);
+/* The module that a decode needed is there: decode again. */
+int lwkt_s_retry(lua_State *L);
+/* Inside a new thread: its function and arguments, decoded. */
+int lwkt_s_start(lua_State *L);
+/* The place of the running thread in its heap, or -1. */
+int lwkt_s_current_slot(void);
+/* How many tokens the running thread has acquired, and release down to so many. */
+int lwkt_s_token_count(void);
+void lwkt_s_token_unwind(int count);
+/* A handle's __gc: give its reference back. */
+void lwkt_s_release(void *object);
+/* Park the native stack of the running thread. False: no stack to be had. */
+bool lwkt_s_park(int switch_kind);
+/* May the running thread be preempted now? */
+bool lwkt_s_may_preempt(void);
+/* Is the program over, so that even a thread that never waits must end? */
+bool lwkt_s_must_end(void);
+/* Has Ctrl-C been meant for the running thread? Takes it. */
+bool lwkt_s_take_interrupt(void);
+
+/* Call a Swift function for Lua: the body of every trampoline. */
+int lwkt_call(lua_State *L, int (*function)(lua_State *));
+
+/* Run a coroutine as a thread: resume it with `count` arguments on its stack, and say through
+ * `kind` (enum lwkt_switch_kind) why it came back if it yielded. [-count, +?, -] */
+int lwkt_resume(lua_State *L, int count, int *kind, int *results);
+
+/* Give way while runnable: what `lwkt.yield` is. */
+int lwkt_yield_function(lua_State *L);
+
+/* ---- preemption (preempt.c) ---- */
+
+/* Install the handler of the preemption signal. Once a process. */
+void lwkt_preempt_install(void);
+/* Make `kernel_thread`'s running coroutine yield at its next instruction. */
+void lwkt_preempt_signal(unsigned long kernel_thread);
+/* The same for the running coroutine of this worker. */
+void lwkt_preempt_self(void);
+
+/* ---- opening (open.c) ---- */
+
+struct lwkt_heap {
+  size_t used;  /* bytes Lua has now */
+  size_t limit; /* the most it may have while Lua code runs; 0: no limit */
+  void *swift;  /* the Swift side of this heap */
+};
+
+/* A new Lua heap with its libraries; NULL without memory. `is_main` keeps one globals table, as in
+ * stock Lua; else threads have globals of their own over a common standard one. */
+lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main);
+
+/* A new coroutine anchored at `slot`, with its globals: the standard ones for `slot`'s environment
+ * if `environment_of` < 0, else those of that slot's thread. [-0, +0, m] */
+lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of);
+/* The heap no longer holds the coroutine of `slot`. [-0, +0, -] */
+void lwkt_dropthread(lua_State *L, int slot);
+/* Push the globals of `slot`'s thread. [-0, +1, -] */
+void lwkt_pushenvironment(lua_State *L, int slot);
+/* Push the globals of the running thread; outside threads, the heap's. [-0, +1, -] */
+void lwkt_pushownenvironment(lua_State *L);
+/* Push the heap's standard globals. [-0, +1, -] */
+void lwkt_pushstandard(lua_State *L);
+
+/* Close a dead or abandoned coroutine: its pending to-be-closed variables run. Returns the status;
+ * the error value is on its stack. [-?, +?, -] */
+int lwkt_closethread(lua_State *L);
+
+/* Push the traceback of a coroutine that died, as text. [-0, +1, -] */
+void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main);
+/* Push the text for an error value at `index`, as the standalone interpreter words it. [-0, +1, -] */
+void lwkt_pusherrortext(lua_State *L, int index);
+
+/* Load a chunk from memory or a file (NULL: stdin). Status; the function or the message is pushed.
+ * [-0, +1, -] */
+int lwkt_loadbuffer(lua_State *L, const char *bytes, size_t count, const char *name);
+int lwkt_loadfile(lua_State *L, const char *path);
+
+/* The source and line of the Lua function that called the running C function. False: there is
+ * none. `source` is Lua's until the function is collected. [-0, +0, -] */
+bool lwkt_where(lua_State *L, const char **source, int *line);
+
+/* Push a string that may be too big for the heap: false, and the message instead, when it is.
+ * [-0, +1, -] */
+bool lwkt_pushbig(lua_State *L, const char *bytes, size_t count);
+
+/* The coroutine library whose resume knows waits from yields (coroutine.c). */
+int lwkt_open_coroutine(lua_State *L);
+/* debug.sethook and gethook that get on with preemption (preempt.c). */
+void lwkt_open_hooks(lua_State *L);
+/* print, load and the rest that differ from stock (base.c). */
+void lwkt_open_base(lua_State *L, bool is_main);
+/* The lwkt module: pushes it. (module.c) */
+int lwkt_open_module(lua_State *L);
+
+/* lua_settop where no to-be-closed variable stands above `top`. [-?, +?, -] */
+static inline void lua_settop_plain(lua_State *L, int top) { lua_settop(L, top); }
+/* lua_xmove between coroutines of one heap, room made. [-n, +n, -] */
+static inline void lwkt_move(lua_State *from, lua_State *to, int count) {
+  lua_xmove(from, to, count);
+}
+/* Does a finaliser of L's heap run now? [-0, +0, -] */
+bool lwkt_in_finaliser(lua_State *L);
+/* Push the C function that begins a thread from inside. [-0, +1, -] */
+void lwkt_push_starter(lua_State *L);
+/* Is the error value at the top that of lwkt.exit? [-0, +0, -] */
+bool lwkt_is_exit(lua_State *L);
+
+/* Marks in the registry. */
+const void *lwkt_exit_key(void);
+const void *lwkt_require_key(void);
+void lwkt_open_warnings(lua_State *L);
+/* The module's parts that are written in Lua (prelude.c). */
+extern const char lwkt_prelude[];
+
+/* Type names and kinds of handles; LWKTCore's ObjectKind. */
+enum {
+  LWKT_KIND_THREAD = 1,
+  LWKT_KIND_PORT,
+  LWKT_KIND_MESSAGE,
+  LWKT_KIND_TOKEN,
+  LWKT_KIND_COUNTER,
+  LWKT_KIND_TABLE,
+  LWKT_KIND_ARRAY,
+};
+
+/* Make and push a metatable for handles whose methods are `methods`, less `prefix`. [-0, +1, m] */
+void lwkt_new_handle_type(lua_State *L, const char *name, const struct luaL_Reg *methods,
+                          const char *prefix);
+
+/* ---- package settings (package.c) ---- */
+
+/* Do package.path, cpath and preload differ from what was noted last? [-0, +0, m] */
+bool lwkt_package_changed(lua_State *L);
+/* Note them as they are. [-0, +0, m] */
+void lwkt_package_note(lua_State *L);
+/* Push package.path or another raw field of `package`. [-0, +1, m] */
+void lwkt_package_push(lua_State *L, const char *field);
+/* Set a raw field of `package` to the value at the top. [-1, +0, m] */
+void lwkt_package_set(lua_State *L, const char *field);
+/* Make the functions of the table at the top package.preload's too. [-1, +0, m] */
+void lwkt_package_preload(lua_State *L);
+
+/* Make a global function that calls the registered Swift function `number`. [-0, +0, m] */
+void lwkt_register(lua_State *L, const char *name, int number);
+/* The number of the registered function that runs. */
+int lwkt_registered_number(lua_State *L);
+
+/* Set a global of the heap, raw, to the value at the top. [-1, +0, m] */
+void lwkt_setglobal(lua_State *L, const char *name);
+/* Replace the `count` functions at the top by one that calls them in order, each with its own
+ * arguments, and returns nothing. [-count, +1, m] */
+void lwkt_pushsequence(lua_State *L, int count);
+
+#endif

@@ -1,0 +1,218 @@
+/* module.c: the lwkt module's tables. */
+#include "clua.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TRAMPOLINE(name) \
+  __attribute__((unused)) static int l_##name(lua_State *L) { return lwkt_call(L, lwkt_s_##name); }
+LWKT_MODULE_FUNCTIONS(TRAMPOLINE)
+LWKT_THREAD_METHODS(TRAMPOLINE)
+LWKT_PORT_METHODS(TRAMPOLINE)
+LWKT_MESSAGE_METHODS(TRAMPOLINE)
+LWKT_TOKEN_METHODS(TRAMPOLINE)
+LWKT_SUPPORT_FUNCTIONS(TRAMPOLINE)
+
+#define ENTRY(name) {#name, l_##name},
+static const luaL_Reg module_functions[] = {
+    LWKT_MODULE_FUNCTIONS(ENTRY){"yield", lwkt_yield_function}, {NULL, NULL}};
+static const luaL_Reg thread_methods[] = {LWKT_THREAD_METHODS(ENTRY){NULL, NULL}};
+static const luaL_Reg port_methods[] = {LWKT_PORT_METHODS(ENTRY){NULL, NULL}};
+static const luaL_Reg message_methods[] = {LWKT_MESSAGE_METHODS(ENTRY){NULL, NULL}};
+static const luaL_Reg token_methods[] = {LWKT_TOKEN_METHODS(ENTRY){NULL, NULL}};
+
+/* __index of handles: methods (upvalue 1) first, then fields. */
+static int handle_index(lua_State *L) {
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  lua_settop(L, 2);
+  return lwkt_call(L, lwkt_s_handle_field);
+}
+
+static int handle_newindex(lua_State *L) {
+  const char *object = luaL_tolstring(L, 1, NULL);
+  const char *field = luaL_tolstring(L, 2, NULL);
+  return luaL_error(L, "cannot set '%s' of %s: its fields are read-only", field, object);
+}
+
+static int handle_gc(lua_State *L) {
+  void **block = lua_touserdata(L, 1);
+  if (block != NULL && *block != NULL) {
+    void *object = *block;
+    *block = NULL;
+    lwkt_s_release(object);
+  }
+  return 0;
+}
+
+/* Method names: the part of the function's name after `prefix`. */
+static void set_methods(lua_State *L, const luaL_Reg *methods, const char *prefix) {
+  size_t skip = strlen(prefix);
+  for (; methods->name != NULL; methods++) {
+    lua_pushcfunction(L, methods->func);
+    lua_setfield(L, -2, methods->name + skip);
+  }
+}
+
+void lwkt_new_handle_type(lua_State *L, const char *name, const luaL_Reg *methods,
+                          const char *prefix) {
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__name");
+  lua_pushcfunction(L, handle_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, l_handle_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pushcfunction(L, handle_newindex);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_createtable(L, 0, 10);
+  set_methods(L, methods, prefix);
+  lua_pushcclosure(L, handle_index, 1);
+  lua_setfield(L, -2, "__index");
+}
+
+/* tok:with(fn, ...): fn's results, released whatever happens. */
+static int with_done(lua_State *L, int status, lua_KContext held) {
+  if (status != LUA_OK && status != LUA_YIELD) {
+    lwkt_s_token_unwind((int)held);
+    return lua_error(L);
+  }
+  /* The stack: the token, then fn's results. */
+  lua_pushcfunction(L, l_token_rel);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
+  return lua_gettop(L) - 1;
+}
+
+static int with_held(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  lua_settop(L, -2); /* what get returned */
+  lua_KContext held = lwkt_s_token_count() - 1;
+  int arguments = lua_gettop(L) - 2;
+  return with_done(L, lua_pcallk(L, arguments, LUA_MULTRET, 0, held, with_done), held);
+}
+
+static int token_with(lua_State *L) {
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_pushcfunction(L, l_token_get);
+  lua_pushvalue(L, 1);
+  lua_callk(L, 1, 1, 0, with_held);
+  return with_held(L, LUA_OK, 0);
+}
+
+/* The part of the module that is written in Lua, loaded when first used. */
+static const char prelude_key;
+
+static int prelude_function(lua_State *L, const char *name) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &prelude_key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    if (luaL_loadbufferx(L, lwkt_prelude, strlen(lwkt_prelude), "=[lwkt]", "t") != LUA_OK) {
+      return lua_error(L);
+    }
+    static const luaL_Reg support[] = {
+        {"enter", l_scope_enter},   {"leave", l_scope_leave},
+        {"expire", l_scope_expire}, {"traceback", l_thread_traceback},
+        {"await", l_thread_await},  {NULL, NULL}};
+    luaL_newlib(L, support);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, "lwkt");
+    lua_remove(L, -2);
+    lua_call(L, 2, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &prelude_key);
+  }
+  lua_getfield(L, -1, name);
+  lua_remove(L, -2);
+  return 1;
+}
+
+static int call_done(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  return lua_gettop(L);
+}
+
+static int call_prelude(lua_State *L, const char *name) {
+  int arguments = lua_gettop(L);
+  prelude_function(L, name);
+  lua_insert(L, 1);
+  lua_callk(L, arguments, LUA_MULTRET, 0, call_done);
+  return lua_gettop(L);
+}
+
+static int scope(lua_State *L) { return call_prelude(L, "scope"); }
+static int timeout(lua_State *L) { return call_prelude(L, "timeout"); }
+
+/* ---- functions that an embedder registers ---- */
+
+static int registered(lua_State *L) { return lwkt_call(L, lwkt_s_registered); }
+
+int lwkt_registered_number(lua_State *L) {
+  return (int)lua_tointegerx(L, lua_upvalueindex(1), NULL);
+}
+
+void lwkt_register(lua_State *L, const char *name, int number) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  lua_pushstring(L, name);
+  lua_pushinteger(L, number);
+  lua_pushcclosure(L, registered, 1);
+  lua_rawset(L, -3);
+  lwkt_pop(L, 1);
+}
+
+/* ---- the beginning of a thread that has to load modules first ---- */
+
+static int starter_done(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  return lua_gettop(L);
+}
+
+static int start(lua_State *L) { return lwkt_call(L, lwkt_s_start); }
+
+static int starter_ready(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, starter_done);
+  return starter_done(L, LUA_OK, 0);
+}
+
+static int starter(lua_State *L) {
+  lua_pushcfunction(L, start);
+  lua_callk(L, 0, LUA_MULTRET, 0, starter_ready);
+  return starter_ready(L, LUA_OK, 0);
+}
+
+void lwkt_push_starter(lua_State *L) { lua_pushcfunction(L, starter); }
+
+bool lwkt_is_exit(lua_State *L) {
+  return lua_gettop(L) > 0 && lua_touserdata(L, -1) == lwkt_exit_key() &&
+         lua_islightuserdata(L, -1);
+}
+
+bool lwkt_in_finaliser(lua_State *L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
+
+int lwkt_open_module(lua_State *L) {
+  luaL_newlib(L, module_functions);
+  lua_pushcfunction(L, scope);
+  lua_setfield(L, -2, "scope");
+  lua_pushcfunction(L, timeout);
+  lua_setfield(L, -2, "timeout");
+  lwkt_new_handle_type(L, "thread", thread_methods, "thread_");
+  lwkt_handle_setmetatable(L, LWKT_KIND_THREAD);
+  lwkt_new_handle_type(L, "port", port_methods, "port_");
+  lua_pushcfunction(L, l_handle_length);
+  lua_setfield(L, -2, "__len");
+  lwkt_handle_setmetatable(L, LWKT_KIND_PORT);
+  lwkt_new_handle_type(L, "message", message_methods, "message_");
+  lwkt_handle_setmetatable(L, LWKT_KIND_MESSAGE);
+  lwkt_new_handle_type(L, "token", token_methods, "token_");
+  lua_pushcfunction(L, l_token_close);
+  lua_setfield(L, -2, "__close");
+  lua_getfield(L, -1, "__index");
+  lua_getupvalue(L, -1, 1);
+  lua_pushcfunction(L, token_with);
+  lua_setfield(L, -2, "with");
+  lua_pop(L, 2);
+  lwkt_handle_setmetatable(L, LWKT_KIND_TOKEN);
+  return 1;
+}

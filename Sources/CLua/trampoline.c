@@ -1,0 +1,119 @@
+/* trampoline.c: from Lua to Swift and back, and everything in between that may longjmp. */
+#include "clua.h"
+
+static int finish(lua_State *L, int result);
+
+static int call(lua_State *L, int (*function)(lua_State *)) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  if (self->td == NULL) {
+    return luaL_error(L, "no thread runs here: the program is over, or this is a finaliser of a "
+                         "heap that is being closed");
+  }
+  self->swift_depth++;
+  int result = function(L);
+  lwkt_percpu()->swift_depth--;
+  return result;
+}
+
+int lwkt_call(lua_State *L, int (*function)(lua_State *)) {
+  int result = call(L, function);
+  return result >= 0 ? result : finish(L, result);
+}
+
+static int after_wait(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  return lwkt_call(L, lwkt_s_resumed);
+}
+
+static int after_move(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int after_yield(lua_State *L, int status, lua_KContext context) {
+  (void)L, (void)status, (void)context;
+  return 0;
+}
+
+static int after_require(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  lua_pop(L, 1); /* what require returned */
+  return lwkt_call(L, lwkt_s_retry);
+}
+
+/* The running thread cannot go on: back to the loop, by yielding through every coroutine it is in,
+ * or, where Lua cannot yield, by parking its native stack. */
+static int switch_away(lua_State *L, int kind, lua_KFunction next) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  if (lua_isyieldable(L)) {
+    self->switch_kind = kind;
+    return lua_yieldk(L, 0, 0, next);
+  }
+  lua_State *base = self->base_L;
+  if (!lwkt_s_park(kind)) {
+    return luaL_error(L, "too many threads wait inside C functions that call back (the limit is "
+                         "8192): wait outside sort comparators and the like");
+  }
+  self = lwkt_percpu();
+  self->base_L = base;
+  self->running_L = L;
+  return next(L, LUA_YIELD, 0);
+}
+
+static int finish(lua_State *L, int result) {
+  switch (result) {
+  case LWKT_WAIT: return switch_away(L, LWKT_SWITCH_WAIT, after_wait);
+  case LWKT_YIELD: return switch_away(L, LWKT_SWITCH_YIELD, after_yield);
+  case LWKT_ERROR:
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+    return lua_error(L);
+  case LWKT_MOVED: return switch_away(L, LWKT_SWITCH_WAIT, after_move);
+  case LWKT_THROW: return lua_error(L);
+  case LWKT_REQUIRE:
+    lua_rawgetp(L, LUA_REGISTRYINDEX, lwkt_require_key());
+    lua_insert(L, -2);
+    lua_callk(L, 1, 1, 0, after_require);
+    return after_require(L, LUA_OK, 0);
+  case LWKT_EXIT:
+    if (lua_isyieldable(L)) {
+      lwkt_percpu()->switch_kind = LWKT_SWITCH_EXIT;
+      return lua_yieldk(L, 0, 0, after_yield);
+    }
+    lua_pushlightuserdata(L, (void *)lwkt_exit_key());
+    return lua_error(L);
+  default: return luaL_argerror(L, LWKT_ARGUMENT - result, lua_tostring(L, -1));
+  }
+}
+
+int lwkt_yield_function(lua_State *L) {
+  lua_settop(L, 0);
+  if (lua_isyieldable(L)) {
+    lwkt_percpu()->switch_kind = LWKT_SWITCH_YIELD;
+    return lua_yield(L, 0);
+  }
+  return switch_away(L, LWKT_SWITCH_YIELD, after_yield);
+}
+
+int lwkt_resume(lua_State *L, int count, int *kind, int *results) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  int depth = self->swift_depth;
+  self->swift_depth = 0;
+  self->switch_kind = LWKT_SWITCH_NONE;
+  self->base_L = L;
+  self->running_L = L;
+  int status = lua_resume(L, NULL, count, results);
+  self = lwkt_percpu();
+  self->running_L = NULL;
+  self->base_L = NULL;
+  self->swift_depth = depth;
+  *kind = self->switch_kind;
+  return status;
+}
+
+static const char exit_key;
+const void *lwkt_exit_key(void) { return &exit_key; }
+static const char require_key;
+const void *lwkt_require_key(void) { return &require_key; }

@@ -1,0 +1,118 @@
+// HostEnd.swift: how a program ends.
+//
+// It is over when its last thread that is no daemon has ended, or when nobody will ever wake. Then it
+// *drains*: every thread left is aborted and may run to its end, for a second. Then it *stops*:
+// workers leave their loops, and meet twice before they give back what is left, so that no worker
+// touches a thread that another one has freed.
+
+import CLWKT
+import Synchronization
+
+extension UnsafeMutablePointer where Pointee == HostState {
+  /// Every worker sleeps: is there a timer, a system call or an outside operation that will wake one?
+  var isQuiescent: Bool {
+    if pointee.external.load(ordering: .acquiring) > 0 { return false }
+    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring)
+    where shared(cpu).pointee.expected.load(ordering: .acquiring) > 0 {
+      return false
+    }
+    return true
+  }
+
+  /// The last worker awake has found that nobody will ever wake. On that worker, counted in again.
+  func nothingLeft() {
+    let phase = pointee.phase.load(ordering: .acquiring)
+    if phase == HostPhase.draining {
+      // Threads that cannot be woken even by an abort, or none at all.
+      return stop()
+    }
+    // An embedder may have something to do for its threads at any time.
+    guard phase == HostPhase.running, !pointee.isBackground else { return }
+    guard pointee.liveThreads.load(ordering: .acquiring) > 0 else { return drain() }
+    if pointee.isDeadlocked.exchange(true, ordering: .acquiringAndReleasing) { return }
+    pointee.binding.reportDeadlock(deadlockReport())
+    drain()
+  }
+
+  /// Is the program over?
+  public var isDraining: Bool { pointee.phase.load(ordering: .acquiring) != HostPhase.running }
+
+  /// The program is over: abort every thread left and let them run to their ends. Any kernel thread.
+  public func drain() {
+    guard
+      pointee.phase.compareExchange(
+        expected: HostPhase.running, desired: HostPhase.draining,
+        ordering: .sequentiallyConsistent
+      ).exchanged
+    else { return }
+    pointee.drainDeadline.store(lwkt_nanotime() + 1_000_000_000, ordering: .releasing)
+    pointee.monitor.wake()
+    prodAll()
+    if pointee.allThreads.load(ordering: .sequentiallyConsistent) == 0 { stop() }
+  }
+
+  /// Workers leave their loops at once. Any kernel thread.
+  func stop() {
+    pointee.phase.store(HostPhase.stopped, ordering: .sequentiallyConsistent)
+    pointee.monitor.wake()
+    prodAll()
+  }
+
+  /// The phase has changed: every worker is to see it. Under the lock that workers are started under,
+  /// so that one that is just being started is not missed.
+  private func prodAll() {
+    pointee.lifeLock.lock()
+    for cpu in 0..<pointee.startedWorkers.load(ordering: .relaxed) { prod(cpu) }
+    pointee.lifeLock.unlock()
+  }
+
+  /// How many workers were ever started. After `stop`, which ends the starting.
+  private var finalWorkers: UInt32 {
+    pointee.lifeLock.lock()
+    defer { pointee.lifeLock.unlock() }
+    return UInt32(pointee.startedWorkers.load(ordering: .relaxed))
+  }
+
+  /// After `stop`: does no worker run threads any more?
+  var allLoopsEnded: Bool {
+    pointee.endedLoops.load(ordering: .sequentiallyConsistent) == finalWorkers
+  }
+
+  /// This worker has left its loop: wait until the others have. Its kernel thread.
+  func meetAfterLoop() {
+    pointee.endedLoops.add(1, ordering: .sequentiallyConsistent)
+    if allLoopsEnded { pointee.monitor.wake() }
+    meet(withUnsafePointer(to: pointee.endedLoops) { $0 })
+  }
+
+  /// This worker has ended its threads' waits: wait until the others have. Its kernel thread.
+  func meetAfterWaits() {
+    pointee.endedWaits.add(1, ordering: .sequentiallyConsistent)
+    meet(withUnsafePointer(to: pointee.endedWaits) { $0 })
+  }
+
+  /// Acquire: what the others did before they were counted has happened.
+  private func meet(_ counted: UnsafePointer<Atomic<UInt32>>) {
+    let all = finalWorkers
+    while true {
+      let seen = counted.pointee.load(ordering: .sequentiallyConsistent)
+      guard seen < all else { break }
+      _ = lwkt_futex_wait(counted, seen, -1)
+    }
+    lwkt_futex_wake(counted, Int32.max)
+  }
+
+  /// A thread has ended. Its worker. Sequentially consistent, against `drain`: either that sees the
+  /// last thread gone, or this sees that the host drains.
+  func threadEnded(keptAlive: Bool) {
+    var programOver = false
+    if keptAlive {
+      programOver = pointee.liveThreads.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
+    }
+    let left = pointee.allThreads.subtract(1, ordering: .sequentiallyConsistent).newValue
+    if programOver, !pointee.isBackground { drain() }
+    if left == 0, pointee.phase.load(ordering: .sequentiallyConsistent) == HostPhase.draining {
+      stop()
+    }
+  }
+}

@@ -1,0 +1,114 @@
+// LuaHeap.swift: one Lua state, the binding's half of a domain.
+
+import CLWKT
+import CLua
+import Glibc
+import LWKTCore
+
+/// A Lua heap and the threads' places in it. Plain memory; its worker's alone.
+struct LuaHeap {
+  /// Handed to the allocator, so it is the first field and never moves.
+  var allocator = lwkt_heap()
+  /// The state's own main thread. It runs no LWKT thread.
+  var state: LuaState
+  var domain: DomainRef?
+  var copyState: UnsafeMutablePointer<CopyState>
+  /// Places that are free again, a stack.
+  private var freeSlots: [Int32] = []
+  private var nextSlot: Int32 = 0
+  let isMain: Bool
+  /// Made for one thread, because of `maxmem`.
+  var isPrivate = false
+  /// The `package` settings its threads were created with.
+  var settings: PackageSettings?
+
+  /// The chunk whose threads were created last: Lua's pointer to its name, and the interned copy.
+  private var lastSource: (UnsafePointer<CChar>, UnsafePointer<CChar>)?
+
+  /// The chunk's name for `source`, kept for ever.
+  mutating func internedName(_ source: UnsafePointer<CChar>) -> UnsafePointer<CChar> {
+    if let last = lastSource, last.0 == source,
+      strcmp(last.1, source[0] == 0x40 || source[0] == 0x3d ? source + 1 : source) == 0
+    {
+      return last.1
+    }
+    let name = SourceNames.shared.intern(source)
+    lastSource = (source, name)
+    return name
+  }
+
+  private init(state: LuaState, copyState: UnsafeMutablePointer<CopyState>, isMain: Bool) {
+    self.state = state
+    self.copyState = copyState
+    self.isMain = isMain
+  }
+
+  /// A heap on this worker, with a domain. Nil without memory.
+  static func make(isMain: Bool) -> UnsafeMutablePointer<LuaHeap>? {
+    let heap = UnsafeMutablePointer<LuaHeap>.allocate(capacity: 1)
+    let allocator = UnsafeMutableRawPointer(heap).assumingMemoryBound(to: lwkt_heap.self)
+    allocator.initialize(to: lwkt_heap(used: 0, limit: 0, swift: UnsafeMutableRawPointer(heap)))
+    guard let L = lwkt_newheap(allocator, isMain) else {
+      heap.deallocate()
+      return nil
+    }
+    let used = allocator.pointee
+    lwkt_pushstandard(L)
+    let copyState = CopyState.open(L, standard: lua_gettop(L))
+    lwkt_pop(L, 1)
+    heap.initialize(to: LuaHeap(state: L, copyState: copyState, isMain: isMain))
+    heap.pointee.allocator = used
+    LuaHost.current?.registerFunctions(L)
+    heap.pointee.domain = DomainRef.make(heap: UnsafeMutableRawPointer(heap))
+    return heap
+  }
+
+  /// The heap that `L` belongs to.
+  @inline(__always)
+  static func of(_ L: LuaState) -> UnsafeMutablePointer<LuaHeap> {
+    var ud: UnsafeMutableRawPointer?
+    _ = lua_getallocf(L, &ud)
+    return ud.unsafelyUnwrapped.assumingMemoryBound(to: LuaHeap.self)
+  }
+
+  /// A place for one more thread.
+  mutating func takeSlot() -> Int32 {
+    if let slot = freeSlots.popLast() { return slot }
+    nextSlot += 1
+    return nextSlot - 1
+  }
+
+  mutating func giveSlot(_ slot: Int32) { freeSlots.append(slot) }
+}
+
+extension UnsafeMutablePointer where Pointee == LuaHeap {
+  /// Close the state: finalisers run, handles give their references back. Its worker, no thread in it.
+  func close() {
+    pointee.allocator.limit = 0
+    lua_close(pointee.state)
+    CopyState.close(pointee.copyState)
+    pointee.domain?.destroy()
+    deinitialize(count: 1)
+    deallocate()
+  }
+}
+
+/// `package.path`, `cpath` and `preload` as a creator had them. Shared by many threads; immutable.
+final class PackageSettings: @unchecked Sendable {
+  let path: [UInt8]
+  let cpath: [UInt8]
+  /// Copies of the functions in `package.preload`.
+  nonisolated(unsafe) let preload: UnsafeMutablePointer<Payload>
+
+  init(path: [UInt8], cpath: [UInt8], preload: Payload) {
+    self.path = path
+    self.cpath = cpath
+    self.preload = .allocate(capacity: 1)
+    self.preload.initialize(to: preload)
+  }
+
+  deinit {
+    preload.dispose()
+    preload.deallocate()
+  }
+}

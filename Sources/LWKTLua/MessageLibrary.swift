@@ -1,0 +1,687 @@
+// MessageLibrary.swift: ports and messages as scripts see them.
+
+import CLWKT
+import CLua
+import LWKTCore
+
+// MARK: arguments
+
+@inline(__always)
+func portArgument(_ L: LuaState, _ index: Int32) -> PortRef? {
+  guard let object = handleObject(L, index), object.objectKind == .port else { return nil }
+  return object.port
+}
+
+/// The message at `index`, with its role.
+@inline(__always)
+private func messageArgument(_ L: LuaState, _ index: Int32) -> ObjectRef? {
+  guard let object = handleObject(L, index), object.objectKind == .message else { return nil }
+  return object
+}
+
+/// The port that an operation on a port, its head queue, or a thread means.
+private struct Target {
+  var port: PortRef
+  var isUrgent: Bool
+}
+
+private func target(_ L: LuaState, _ index: Int32) -> Target? {
+  guard let object = handleObject(L, index) else { return nil }
+  switch object.objectKind {
+  case .port: return Target(port: object.port, isUrgent: object.isUrgentRole)
+  case .thread: return Target(port: object.thread.messagePort, isUrgent: false)
+  default: return nil
+  }
+}
+
+// MARK: making and finding ports
+
+@c(lwkt_s_port)
+public func port(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  var name: String?
+  var limit = 0
+  var kind = Port.Kind.spin
+  switch lua_type(L, 1) {
+  case LUA_TNONE, LUA_TNIL: break
+  case LUA_TSTRING: name = string(L, 1)
+  case LUA_TTABLE:
+    _ = lua_checkstack(L, 6)
+    lua_pushnil(L)
+    while lwkt_next(L, 1) != 0 {
+      guard lua_type(L, -2) == LUA_TSTRING else {
+        return raise(L, "port: option names are strings, got a " + typeName(L, -2))
+      }
+      let key = string(L, -2)
+      if let problem = readPortOption(L, key, &name, &limit, &kind) {
+        return raise(L, "port: option '" + key + "' " + problem)
+      }
+      lwkt_pop(L, 1)
+    }
+  default: return badType(L, 1, "string or table")
+  }
+  let thread = currentThread
+  let host = thread.pointee.host
+  let port = PortRef.make(
+    kind: kind, owner: kind == .thread ? thread : nil, limit: limit, name: name, host: host)
+  if kind == .thread { thread.own(port) }
+  if let name, !host.publish(port, as: name) {
+    port.object.releaseObject()
+    return raise(L, "port: there is a port '" + name + "' already")
+  }
+  pushHandle(L, port.object)
+  port.object.releaseObject()
+  return 1
+}
+
+private func readPortOption(
+  _ L: LuaState, _ key: String, _ name: inout String?, _ limit: inout Int, _ kind: inout Port.Kind
+) -> String? {
+  switch key {
+  case "name":
+    guard let text = stringArgument(L, -1) else { return "is a string, got " + typeName(L, -1) }
+    name = text
+  case "limit":
+    guard let number = integerArgument(L, -1), number > 0 else {
+      return "is a number of messages, 1 or more, got " + shown(L, -1)
+    }
+    limit = Int(number)
+  case "kind":
+    switch stringArgument(L, -1) {
+    case "spin": kind = .spin
+    case "thread": kind = .thread
+    default: return "is \"spin\" or \"thread\", got " + shown(L, -1)
+    }
+  default: return "is unknown (there are name, limit, kind)"
+  }
+  return nil
+}
+
+@c(lwkt_s_lookup)
+public func lookup(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let name = stringArgument(L, 1) else { return badType(L, 1, "string") }
+  let host = currentThread.pointee.host
+  if let port = host.lookup(name) { return pushPort(L, port) }
+  switch deadlineArgument(L, 2) {
+  case .bad(let code): return code
+  case .deadline(let deadline):
+    if deadline.isPoll { return pushTimedOut(L) }
+    lua_settop_plain(L, 1)
+    // The deadline is kept on the stack: the name may be taken away again before the thread runs.
+    lua_pushinteger(L, Int64(bitPattern: deadline.nanoseconds ?? .max))
+    return waitForName(L, name, deadline.nanoseconds)
+  }
+}
+
+private func pushPort(_ L: LuaState, _ port: PortRef) -> Int32 {
+  pushHandle(L, port.object)
+  port.object.releaseObject()
+  return 1
+}
+
+private func waitForName(_ L: LuaState, _ name: String, _ deadline: UInt64?) -> Int32 {
+  let host = currentThread.pointee.host
+  let result = currentThread.tsleep(
+    HostRef.lookupIdent(name), kind: .lookup, deadline: deadline)
+  {
+    guard let port = host.lookup(name) else { return true }
+    port.object.releaseObject()
+    return false
+  }
+  if result == .ready { return lookedUpAgain(L) }
+  return after(L, result, .lookup)
+}
+
+private func lookedUpAgain(_ L: LuaState) -> Int32 {
+  let name = string(L, 1)
+  if let port = currentThread.pointee.host.lookup(name) { return pushPort(L, port) }
+  let deadline = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
+  return waitForName(L, name, deadline == .max ? nil : deadline)
+}
+
+func lookedUp(_ L: LuaState) -> Int32 {
+  switch currentThread.finishWait() {
+  case .aborted: return raiseCancellation(L)
+  case .timedOut: return pushTimedOut(L)
+  default: return lookedUpAgain(L)
+  }
+}
+
+// MARK: sending
+
+/// `target:send(...)`: one way.
+@inline(__always)
+private func send(_ L: LuaState) -> Int32 {
+  guard let target = target(L, 1) else { return badType(L, 1, "port") }
+  if target.port.pointee.kind == .sysport { return sysportSend(L, .send) }
+  var payload = Payload()
+  guard copyOut(L, 2, lua_gettop(L) - 1, "send", &payload) else { return resultError }
+  let thread = currentThread
+  let message = MessageRef.make(
+    sender: thread, payload: payload, flags: target.isUrgent ? [.oneWay, .urgent] : .oneWay)
+  switch target.port.send(message, from: thread) {
+  case .sent:
+    lua_pushboolean(L, 1)
+    return 1
+  case .closed:
+    message.object.releaseObject()
+    return pushFailure(L, "port is closed", 107)
+  case .waiting: return after(L, .waiting, .send)
+  case .waitOver: return sent(L)
+  }
+}
+
+/// A one-way send that had to wait for room.
+func sent(_ L: LuaState) -> Int32 {
+  let thread = currentThread
+  guard let target = target(L, 1) else { return 0 }
+  let message = thread.pointee.sendingMessage
+  switch target.port.finishSend(thread) {
+  case .sent:
+    lua_pushboolean(L, 1)
+    return 1
+  case .closed:
+    message?.object.releaseObject()
+    return pushFailure(L, "port is closed", 107)
+  default:
+    message?.object.releaseObject()
+    return raiseCancellation(L)
+  }
+}
+
+/// Make a request of the values from `first` on. Nil with a message pushed.
+private func makeRequest(
+  _ L: LuaState, _ first: Int32, _ operation: StaticString, _ target: Target
+) -> MessageRef? {
+  var payload = Payload()
+  guard copyOut(L, first, lua_gettop(L) - first + 1, operation, &payload) else { return nil }
+  return MessageRef.make(
+    sender: currentThread, payload: payload, flags: target.isUrgent ? .urgent : [])
+}
+
+/// `target:sendmsg(...)`, `target:sendmsg_to(port, ...)`: the message's handle.
+private func sendRequest(
+  _ L: LuaState, first: Int32, operation: StaticString, replyPort: PortRef?
+) -> Int32 {
+  guard let target = target(L, 1) else { return badType(L, 1, "port") }
+  guard let message = makeRequest(L, first, operation, target) else { return resultError }
+  if let replyPort { message.setReplyPort(replyPort) }
+  _ = lua_checkstack(L, 6)
+  pushHandle(L, message.object)
+  message.object.releaseObject()
+  lua_pushboolean(L, 0)
+  return startRequest(L, target, message, .request)
+}
+
+/// The receiver's reference goes to the queue; the stack holds the sender's handle below a flag.
+private func startRequest(
+  _ L: LuaState, _ target: Target, _ message: MessageRef, _ resumption: Resumption
+) -> Int32 {
+  message.setTarget(target.port)
+  message.receiverObject.retainObject()
+  let thread = currentThread
+  switch target.port.send(message, from: thread) {
+  case .sent: return requestIsSent(L, resumption)
+  case .closed:
+    message.fail(.notConnected)
+    message.receiverObject.releaseObject()
+    return requestIsSent(L, resumption)
+  case .waiting: return after(L, .waiting, resumption)
+  case .waitOver: return resumption == .request ? requestSent(L) : requestReplied(L)
+  }
+}
+
+private func requestIsSent(_ L: LuaState, _ resumption: Resumption) -> Int32 {
+  if resumption == .request {
+    lwkt_pop(L, 1)
+    return 1
+  }
+  guard let object = messageArgument(L, -2) else { return 0 }
+  lwkt_pop(L, 1)
+  return waitForReply(L, object.message, deadline: .never)
+}
+
+/// A request that had to wait for room in its port.
+func requestSent(_ L: LuaState) -> Int32 { finishRequestSend(L, .request) }
+
+private func finishRequestSend(_ L: LuaState, _ resumption: Resumption) -> Int32 {
+  let thread = currentThread
+  guard let target = target(L, 1), let object = messageArgument(L, -2) else { return 0 }
+  let message = object.message
+  switch target.port.finishSend(thread) {
+  case .sent: return requestIsSent(L, resumption)
+  case .closed:
+    message.fail(.notConnected)
+    message.receiverObject.releaseObject()
+    return requestIsSent(L, resumption)
+  default:
+    message.fail(.interrupted)
+    message.receiverObject.releaseObject()
+    return raiseCancellation(L)
+  }
+}
+
+/// `target:domsg(...)`: the answer's values.
+private func request(_ L: LuaState) -> Int32 {
+  guard let target = target(L, 1) else { return badType(L, 1, "port") }
+  if target.port.pointee.kind == .sysport { return sysportSend(L, .domsg) }
+  guard let message = makeRequest(L, 2, "domsg", target) else { return resultError }
+  _ = lua_checkstack(L, 6)
+  pushHandle(L, message.object)
+  message.object.releaseObject()
+  lua_pushboolean(L, 0)
+  return startRequest(L, target, message, .requestReply)
+}
+
+/// `domsg` in its first wait: for room.
+func requestReplied(_ L: LuaState) -> Int32 { finishRequestSend(L, .requestReply) }
+
+@c(lwkt_s_port_send)
+public func portSend(_ L: OpaquePointer?) -> Int32 { send(L.unsafelyUnwrapped) }
+@c(lwkt_s_thread_send)
+public func threadSend(_ L: OpaquePointer?) -> Int32 { send(L.unsafelyUnwrapped) }
+
+@c(lwkt_s_port_sendmsg)
+public func portSendmsg(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  if let target = target(L, 1), target.port.pointee.kind == .sysport {
+    return sysportSend(L, .sendmsg)
+  }
+  return sendRequest(L, first: 2, operation: "sendmsg", replyPort: nil)
+}
+
+@c(lwkt_s_thread_sendmsg)
+public func threadSendmsg(_ L: OpaquePointer?) -> Int32 { portSendmsg(L) }
+@c(lwkt_s_port_domsg)
+public func portDomsg(_ L: OpaquePointer?) -> Int32 { request(L.unsafelyUnwrapped) }
+@c(lwkt_s_thread_domsg)
+public func threadDomsg(_ L: OpaquePointer?) -> Int32 { request(L.unsafelyUnwrapped) }
+
+@c(lwkt_s_port_sendmsg_to)
+public func portSendmsgTo(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let replyPort = portArgument(L, 2) else { return badType(L, 2, "port") }
+  if let target = target(L, 1), target.port.pointee.kind == .sysport {
+    return sysportSend(L, .sendmsgTo)
+  }
+  return sendRequest(L, first: 3, operation: "sendmsg_to", replyPort: replyPort)
+}
+
+// MARK: receiving
+
+/// Why the running thread may not receive from `port`, or nil.
+private func refusal(_ port: PortRef) -> String? {
+  switch port.pointee.kind {
+  case .spin: nil
+  case .sysport: "the sysport takes system calls and gives none back"
+  case .thread:
+    port.belongs(to: currentThread) || port.isClosed
+      ? nil : port.displayName + " is a thread port: its owner alone receives from it"
+  }
+}
+
+@inline(__always)
+private func receive(
+  _ L: LuaState, _ port: PortRef, timeoutAt: Int32, _ resumption: Resumption
+) -> Int32 {
+  if port.pointee.kind != .spin, let why = refusal(port) { return raise(L, why) }
+  switch deadlineArgument(L, timeoutAt) {
+  case .bad(let code): return code
+  case .deadline(let deadline):
+    var message: MessageRef?
+    let thread = currentThread
+    switch port.receive(
+      thread, deadline: deadline.nanoseconds, poll: deadline.isPoll, into: &message)
+    {
+    case .ready:
+      return deliver(L, message.unsafelyUnwrapped, asMessage: resumption == .receiveMessage)
+    case .wouldWait:
+      return port.isClosed ? pushFailure(L, "port is closed", 107) : pushTimedOut(L)
+    case .waiting: return after(L, .waiting, resumption)
+    case .waitOver:
+      return resumption == .receiveMessage ? receivedMessage(L) : receivedValues(L)
+    }
+  }
+}
+
+/// Give a message that has been taken from its queue to the script. Its reference is used up.
+@inline(__always)
+private func deliver(_ L: LuaState, _ message: MessageRef, asMessage: Bool) -> Int32 {
+  let flags = message.pointee.flags
+  if !asMessage, flags.contains(.oneWay), !flags.contains(.exitNotice) {
+    let count = copyIn(L, addressOf(&message.pointee.payload), owner: message.object)
+    message.object.releaseObject()
+    return count
+  }
+  return deliverOther(L, message, asMessage: asMessage)
+}
+
+@inline(never)
+private func deliverOther(_ L: LuaState, _ message: MessageRef, asMessage: Bool) -> Int32 {
+  _ = lua_checkstack(L, 8)
+  let flags = message.pointee.flags
+  let isRequest = !flags.contains(.oneWay) && !flags.contains(.isReply)
+  let role = isRequest ? message.receiverObject : message.object
+  if isRequest { message.hold(by: currentThread) }
+  if asMessage {
+    pushHandle(L, role)
+    role.releaseObject()
+    return 1
+  }
+  let count = unpack(L, message)
+  // The values of a request are all its receiver wants of it: it is answered with nothing.
+  if isRequest { _ = message.reply(Payload()) }
+  role.releaseObject()
+  return count
+}
+
+func receivedValues(_ L: LuaState) -> Int32 { received(L, asMessage: false) }
+func receivedMessage(_ L: LuaState) -> Int32 { received(L, asMessage: true) }
+
+@inline(__always)
+private func received(_ L: LuaState, asMessage: Bool) -> Int32 {
+  let thread = currentThread
+  switch thread.finishWait() {
+  case .ready:
+    return deliver(L, thread.takeHandedMessage().unsafelyUnwrapped, asMessage: asMessage)
+  case .timedOut: return pushTimedOut(L)
+  case .gone: return pushFailure(L, "port is closed", 107)
+  default: return raiseCancellation(L)
+  }
+}
+
+private func getMessage(_ L: LuaState, _ port: PortRef) -> Int32 {
+  if let why = refusal(port) { return raise(L, why) }
+  var message: MessageRef?
+  if port.receive(currentThread, deadline: nil, poll: true, into: &message) == .ready {
+    return deliver(L, message.unsafelyUnwrapped, asMessage: true)
+  }
+  lua_pushnil(L)
+  return 1
+}
+
+@c(lwkt_s_port_wait)
+public func portWait(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
+  return receive(L, port, timeoutAt: 2, .receiveMessage)
+}
+
+@c(lwkt_s_port_get)
+public func portGet(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
+  return getMessage(L, port)
+}
+
+@c(lwkt_s_port_recv)
+public func portRecv(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
+  return receive(L, port, timeoutAt: 2, .receiveValues)
+}
+
+@c(lwkt_s_wait)
+public func wait(_ L: OpaquePointer?) -> Int32 {
+  receive(L.unsafelyUnwrapped, currentThread.messagePort, timeoutAt: 1, .receiveMessage)
+}
+
+@c(lwkt_s_get)
+public func get(_ L: OpaquePointer?) -> Int32 {
+  getMessage(L.unsafelyUnwrapped, currentThread.messagePort)
+}
+
+@c(lwkt_s_recv)
+public func recv(_ L: OpaquePointer?) -> Int32 {
+  receive(L.unsafelyUnwrapped, currentThread.messagePort, timeoutAt: 1, .receiveValues)
+}
+
+@c(lwkt_s_port_close)
+public func portClose(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
+  if port.pointee.kind == .sysport { return raise(L, "close: the sysport cannot be closed") }
+  port.close()
+  if let name = port.pointee.name {
+    port.pointee.host.withdraw(port, from: String(cString: name))
+  }
+  return 0
+}
+
+// MARK: messages
+
+/// The values of a message as they are now: the request's, or the answer's.
+private func unpack(_ L: LuaState, _ message: MessageRef) -> Int32 {
+  _ = lua_checkstack(L, 8)
+  if message.pointee.flags.contains(.exitNotice) { return unpackExit(L, message) }
+  if let call = message.pointee.systemCall { return pushSystemCallResult(L, call) }
+  if message.pointee.errno != 0 { return pushReplyFailure(L, message) }
+  return copyIn(L, addressOf(&message.pointee.payload), owner: message.object)
+}
+
+/// "exit", thread, ok, results or error.
+private func unpackExit(_ L: LuaState, _ message: MessageRef) -> Int32 {
+  guard let thread = message.pointee.sender else { return 0 }
+  pushString(L, "exit")
+  pushHandle(L, thread.object)
+  return pushEnd(L, thread, prefix: 2)
+}
+
+private func pushReplyFailure(_ L: LuaState, _ message: MessageRef) -> Int32 {
+  let errno = message.pointee.errno
+  if message.pointee.payload.count > 0 {
+    lua_pushnil(L)
+    let count = copyIn(
+      L, addressOf(&message.pointee.payload), owner: message.object, prefix: 1)
+    if count < 0 { return count }
+    lua_pushinteger(L, Int64(errno))
+    return 3
+  }
+  if let failure = MessageFailure(rawValue: errno) { return pushFailure(L, failure.message, errno) }
+  return pushFailure(L, "failed", errno)
+}
+
+@c(lwkt_s_message_unpack)
+public func messageUnpack(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
+  let message = object.message
+  if object.isReceiverRole, message.isDone {
+    return raise(L, "unpack: the message has been answered")
+  }
+  return unpack(L, message)
+}
+
+/// The message that the running thread may answer.
+private func requestArgument(_ L: LuaState, _ operation: String) -> (MessageRef?, Int32) {
+  guard let object = messageArgument(L, 1) else { return (nil, badType(L, 1, "message")) }
+  let message = object.message
+  if message.pointee.flags.contains(.oneWay) {
+    return (nil, raise(L, operation + ": the message was sent one way, nobody waits for an answer"))
+  }
+  guard object.isReceiverRole else {
+    return (nil, raise(L, operation + ": only the receiver of a message can answer it"))
+  }
+  return (message, 0)
+}
+
+@c(lwkt_s_message_reply)
+public func messageReply(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  let (message, problem) = requestArgument(L, "replymsg")
+  guard let message else { return problem }
+  var payload = Payload()
+  guard copyOut(L, 2, lua_gettop(L) - 1, "reply", &payload) else { return resultError }
+  if message.reply(payload) {
+    lua_pushboolean(L, 1)
+    return 1
+  }
+  addressOf(&payload).dispose()
+  return raise(L, "replymsg: the message has been answered already")
+}
+
+@c(lwkt_s_message_fail)
+public func messageFail(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  let (message, problem) = requestArgument(L, "fail")
+  guard let message else { return problem }
+  var errno: Int32 = 5
+  if lua_type(L, 3) > LUA_TNIL {
+    guard let number = integerArgument(L, 3), number > 0, number < 4096 else {
+      return badArgument(L, 3, "an errno is a positive number")
+    }
+    errno = Int32(number)
+  }
+  var payload = Payload()
+  if lua_gettop(L) < 2 { pushString(L, "failed") }
+  guard copyOut(L, 2, 1, "fail", &payload) else { return resultError }
+  if message.reply(payload, errno: errno) {
+    lua_pushboolean(L, 1)
+    return 1
+  }
+  addressOf(&payload).dispose()
+  return raise(L, "fail: the message has been answered already")
+}
+
+@c(lwkt_s_message_forward)
+public func messageForward(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  let (message, problem) = requestArgument(L, "forwardmsg")
+  guard let message else { return problem }
+  guard let target = target(L, 2), target.port.pointee.kind != .sysport else {
+    return badType(L, 2, "port")
+  }
+  switch message.forward(to: target.port) {
+  case nil:
+    lua_pushboolean(L, 1)
+    return 1
+  case .alreadyAnswered?: return raise(L, "forwardmsg: the message has been answered already")
+  case let failure?: return pushFailure(L, failure.message, failure.rawValue)
+  }
+}
+
+@c(lwkt_s_message_wait)
+public func messageWait(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
+  if object.isReceiverRole { return raise(L, "waitmsg: only the sender of a message waits for its answer") }
+  if object.message.pointee.flags.contains(.oneWay) {
+    return raise(L, "waitmsg: the message was sent one way, no answer will come")
+  }
+  switch deadlineArgument(L, 2) {
+  case .bad(let code): return code
+  case .deadline(let deadline):
+    lua_settop_plain(L, 1)
+    return waitForReply(L, object.message, deadline: deadline)
+  }
+}
+
+/// The message's handle is at the top of the stack.
+private func waitForReply(_ L: LuaState, _ message: MessageRef, deadline: Deadline) -> Int32 {
+  let result = message.waitForReply(
+    currentThread, deadline: deadline.nanoseconds, poll: deadline.isPoll)
+  switch result {
+  case .ready: return unpack(L, message)
+  case .wouldWait: return pushTimedOut(L)
+  default: return after(L, result, .reply)
+  }
+}
+
+func replied(_ L: LuaState) -> Int32 {
+  guard let object = messageArgument(L, -1) else { return 0 }
+  switch currentThread.finishWait() {
+  case .ready: return unpack(L, object.message)
+  case .timedOut: return pushTimedOut(L)
+  default:
+    // Told to stop: so is the target, and its answer is awaited before the error is raised.
+    object.message.abort()
+    let result = object.message.waitForReply(currentThread, deadline: nil)
+    if result == .ready { return raiseCancellation(L) }
+    return after(L, result, .cancelledReply)
+  }
+}
+
+func cancelledReplied(_ L: LuaState) -> Int32 {
+  currentThread.finishWait()
+  return raiseCancellation(L)
+}
+
+@c(lwkt_s_message_check)
+public func messageCheck(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
+  lua_pushboolean(L, object.message.isDone ? 1 : 0)
+  return 1
+}
+
+@c(lwkt_s_message_abort)
+public func messageAbort(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
+  if object.isReceiverRole { return raise(L, "abortmsg: only the sender of a message aborts it") }
+  object.message.abort()
+  return 0
+}
+
+// MARK: waitany
+
+@c(lwkt_s_waitany)
+public func waitany(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard lua_type(L, 1) == LUA_TTABLE else { return badType(L, 1, "table") }
+  let count = Int(lua_rawlen(L, 1))
+  guard count > 0 else { return badArgument(L, 1, "nothing to wait for") }
+  guard lua_checkstack(L, 8) != 0 else { return raise(L, "waitany: too many objects") }
+  var objects: [ObjectRef] = []
+  objects.reserveCapacity(count)
+  for position in 1...count {
+    lua_rawgeti(L, 1, Int64(position))
+    guard let object = handleObject(L, -1), isWaitable(object) else {
+      return badArgument(
+        L, 1, "[" + String(position) + "] is a " + typeName(L, -1)
+          + ", not a port, message or thread")
+    }
+    if object.objectKind == .port, let why = refusal(object.port) { return raise(L, why) }
+    objects.append(object)
+    lwkt_pop(L, 1)
+  }
+  switch deadlineArgument(L, 2) {
+  case .bad(let code): return code
+  case .deadline(let deadline):
+    var index = -1
+    let result = objects.withUnsafeBufferPointer {
+      currentThread.waitAny(
+        $0, deadline: deadline.nanoseconds, poll: deadline.isPoll, index: &index)
+    }
+    switch result {
+    case .ready: return pushReady(L, index)
+    case .wouldWait: return pushTimedOut(L)
+    default: return after(L, result, .waitAny)
+    }
+  }
+}
+
+private func isWaitable(_ object: ObjectRef) -> Bool {
+  switch object.objectKind {
+  case .port, .thread: true
+  case .message: !object.isReceiverRole
+  default: false
+  }
+}
+
+private func pushReady(_ L: LuaState, _ index: Int) -> Int32 {
+  lua_rawgeti(L, 1, Int64(index + 1))
+  lua_pushinteger(L, Int64(index + 1))
+  return 2
+}
+
+func waitedAny(_ L: LuaState) -> Int32 {
+  let thread = currentThread
+  let reason = thread.finishWait()
+  switch reason {
+  case .ready, .gone: return pushReady(L, Int(thread.pointee.wakeIndex))
+  case .timedOut: return pushTimedOut(L)
+  default: return raiseCancellation(L)
+  }
+}

@@ -1,0 +1,263 @@
+// ThreadBody.swift: a thread's turn: its coroutine is resumed until it waits or ends.
+
+import CLWKT
+import CLua
+import Glibc
+import LWKTCore
+
+/// Run a thread until it yields, waits or ends. `Binding.run`: the loop of its worker.
+func runThread(_ raw: UnsafeMutableRawPointer) -> Int32 {
+  let thread = raw.assumingMemoryBound(to: Thread.self)
+  guard let machine = thread.pointee.machine else { return firstTurn(thread) }
+  // A sharing thread's first turn: its arguments are on its stack.
+  let count = thread.pointee.startCount
+  thread.pointee.startCount = 0
+  return turn(thread, OpaquePointer(machine), count)
+}
+
+@inline(__always)
+private func turn(_ thread: ThreadRef, _ L: LuaState, _ count: Int32) -> Int32 {
+  var kind: Int32 = 0
+  var results: Int32 = 0
+  let status = lwkt_resume(L, count, &kind, &results)
+  if status == LUA_YIELD, kind != Int32(LWKT_SWITCH_EXIT.rawValue) {
+    return outcome(of: kind).rawValue
+  }
+  let heap = LuaHeap.of(L)
+  end(thread, L, status, kind, results)
+  // A heap of a thread's own goes with the last thread in it.
+  if heap.pointee.isPrivate, heap.pointee.domain?.pointee.threadCount == 0 {
+    lwkt_percpu().pointee.td = nil
+    heap.close()
+  }
+  return RunOutcome.ended.rawValue
+}
+
+// MARK: The first turn
+
+/// Most threads that share one heap, and how many heaps a worker makes before threads must share.
+private let threadsPerHeap = 256
+private let ownHeaps = 48
+
+private func firstTurn(_ thread: ThreadRef) -> Int32 {
+  if thread.isAborted { return endUnstarted(thread) }
+  guard let heap = chooseHeap(thread), let domain = heap.pointee.domain else {
+    return failUnstarted(thread, "not enough memory for a Lua heap")
+  }
+  let main = heap.pointee.state
+  let slot = heap.pointee.takeSlot()
+  guard lua_checkstack(main, 8) != 0, let L = lwkt_newthread(main, slot, -1) else {
+    heap.pointee.giveSlot(slot)
+    return failUnstarted(thread, "not enough memory for a coroutine")
+  }
+  domain.add(thread)
+  thread.pointee.slot = slot
+  thread.pointee.machine = UnsafeMutableRawPointer(L)
+  applySettings(thread, heap)
+  let count = unpackStart(thread, L)
+  return turn(thread, L, count)
+}
+
+/// Put function and arguments on the new coroutine's stack, or a C function that will. Returns the
+/// count of arguments. Lua API that allocates: as decoding.
+private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
+  let payload = addressOf(&thread.pointee.start)
+  lwkt_pushenvironment(L, thread.pointee.slot)
+  let context = CopyContext(
+    state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
+  let result = decodeThread(L, payload, context: context)
+  switch result {
+  case .values(let count):
+    lua_rotate(L, 1, -1)
+    lwkt_pop(L, 1)
+    payload.dispose()
+    return count - 1
+  case .failed, .needsModule:
+    // A module must be loaded, which may wait: from inside the thread.
+    lua_settop_plain(L, 0)
+    lwkt_push_starter(L)
+    return 0
+  }
+}
+
+/// Inside the thread: decode the start again, as often as modules are missing. Results: function and
+/// arguments.
+@c(lwkt_s_start)
+public func startInside(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  let thread = currentThread
+  let payload = addressOf(&thread.pointee.start)
+  LuaHeap.of(L).pointee.copyState.noteModules(L)
+  _ = lua_checkstack(L, 8)
+  lwkt_pushenvironment(L, thread.pointee.slot)
+  let context = CopyContext(
+    state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
+  switch decodeThread(L, payload, context: context) {
+  case .values(let count):
+    lua_rotate(L, -(count + 1), -1)
+    lwkt_pop(L, 1)
+    payload.dispose()
+    return count
+  case .failed: return resultError
+  case .needsModule:
+    lua_rotate(L, -2, 1)
+    lwkt_pop(L, 1)
+    return requireFirst(L, payload, thread.object, 0)
+  }
+}
+
+/// The heap a new thread is to live in. On the worker that first runs it.
+private func chooseHeap(_ thread: ThreadRef) -> UnsafeMutablePointer<LuaHeap>? {
+  let gd = mycpu
+  if thread.pointee.flags.contains(.ownHeap) {
+    guard let heap = LuaHeap.make(isMain: false) else { return nil }
+    heap.pointee.allocator.limit = thread.pointee.memoryLimit
+    heap.pointee.domain?.pointee.isOpen = false
+    heap.pointee.isPrivate = true
+    return heap
+  }
+  if thread.pointee.flags.contains(.main) { return LuaHeap.make(isMain: true) }
+  var emptiest: DomainRef?
+  var domain = gd.pointee.domains
+  while let candidate = domain {
+    domain = candidate.pointee.next
+    guard candidate.pointee.isOpen else { continue }
+    if candidate.pointee.threadCount == 0 { return LuaHeap.of(candidate) }
+    if emptiest.map({ candidate.pointee.threadCount < $0.pointee.threadCount }) ?? true {
+      emptiest = candidate
+    }
+    // Past the first few a heap is as good as another while it has room: do not look at them all.
+    if gd.pointee.domainCount > ownHeaps, candidate.pointee.threadCount < threadsPerHeap {
+      return LuaHeap.of(candidate)
+    }
+  }
+  if gd.pointee.domainCount < ownHeaps || emptiest == nil
+    || emptiest.unsafelyUnwrapped.pointee.threadCount >= threadsPerHeap
+  {
+    return LuaHeap.make(isMain: false)
+  }
+  return emptiest.map { LuaHeap.of($0) }
+}
+
+extension LuaHeap {
+  static func of(_ domain: DomainRef) -> UnsafeMutablePointer<LuaHeap> {
+    domain.pointee.heap.assumingMemoryBound(to: LuaHeap.self)
+  }
+}
+
+/// `package.path` and the rest as the creator had them.
+private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<LuaHeap>) {
+  guard let settings = thread.existingExtras?.settings, heap.pointee.settings !== settings else {
+    return
+  }
+  heap.pointee.settings = settings
+  installSettings(heap.pointee.state, settings, heap.pointee.copyState)
+}
+
+// MARK: The end
+
+/// The coroutine has returned, failed or exited. The thread's worker.
+private func end(
+  _ thread: ThreadRef, _ L: LuaState, _ status: Int32, _ kind: Int32, _ results: Int32
+) {
+  var payload = Payload()
+  var succeeded = true
+  let whenEnded = thread.existingExtras?.whenEnded
+  if status == LUA_OK { whenEnded?(L, true, results) }
+  let percpu = lwkt_percpu().unsafelyUnwrapped
+  if status == LUA_OK {
+    succeeded = copyResults(L, results, &payload)
+  } else if status == LUA_YIELD || lwkt_is_exit(L) {
+    payload = thread.takeExitResults()
+    if lwkt_closethread(L) != LUA_OK {
+      let address = addressOf(&payload)
+      address.dispose()
+      succeeded = copyError(thread, L, address)
+    }
+  } else {
+    noteTraceback(thread, L)
+    // Its variables that are to be closed are, which may change the error.
+    _ = lwkt_closethread(L)
+    succeeded = copyError(thread, L, addressOf(&payload))
+  }
+  percpu.pointee.td = UnsafeMutableRawPointer(thread)
+  if status != LUA_OK { whenEnded?(L, succeeded, 0) }
+  thread.existingExtras?.whenEnded = nil
+  release(thread, L)
+  thread.finish(succeeded: succeeded, result: payload)
+}
+
+private func copyResults(
+  _ L: LuaState, _ count: Int32, _ payload: UnsafeMutablePointer<Payload>
+) -> Bool {
+  if count == 0 { return true }
+  let first = lua_gettop(L) - count + 1
+  if copyOut(L, first, count, "exit", payload) { return true }
+  // The results cannot leave: that is the thread's error.
+  _ = copyOut(L, lua_gettop(L), 1, "exit", payload)
+  return false
+}
+
+/// The error value at the top, or as text if it cannot be copied. Always false.
+private func copyError(
+  _ thread: ThreadRef, _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>
+) -> Bool {
+  _ = lua_checkstack(L, 8)
+  if lua_gettop(L) == 0 { lua_pushnil(L) }
+  if !copyOut(L, lua_gettop(L), 1, "exit", payload) {
+    lwkt_pop(L, 1)
+    lwkt_pusherrortext(L, lua_gettop(L))
+    _ = copyOut(L, lua_gettop(L), 1, "exit", payload)
+  }
+  return false
+}
+
+private func noteTraceback(_ thread: ThreadRef, _ L: LuaState) {
+  let main = LuaHeap.of(L).pointee.state
+  guard lua_checkstack(main, 8) != 0 else { return }
+  if lua_checkstack(L, 4) != 0 {
+    lwkt_pusherrortext(L, lua_gettop(L))
+    lwkt_move(L, main, 1)
+  } else {
+    pushString(main, "stack overflow")
+  }
+  lwkt_pushtraceback(main, L, thread.pointee.flags.contains(.main))
+  thread.setDeath(message: string(main, -2), traceback: string(main, -1))
+  lwkt_pop(main, 2)
+}
+
+func string(_ L: LuaState, _ index: Int32) -> String {
+  var length = 0
+  guard let bytes = lua_tolstring(L, index, &length) else { return "" }
+  return String(decoding: UnsafeRawBufferPointer(start: bytes, count: length), as: UTF8.self)
+}
+
+/// The thread leaves its heap. The heap stays, for others.
+private func release(_ thread: ThreadRef, _ L: LuaState) {
+  let heap = LuaHeap.of(L)
+  lwkt_dropthread(heap.pointee.state, thread.pointee.slot)
+  heap.pointee.giveSlot(thread.pointee.slot)
+  thread.pointee.machine = nil
+  if thread.pointee.extras != nil { thread.closePorts() }
+}
+
+private func endUnstarted(_ thread: ThreadRef) -> Int32 {
+  var payload = Payload()
+  // A reason without tables is text or a number and needs no heap to be passed on.
+  if let reason = thread.abortReason, reason.pointee.count == 1, reason.pointee.buffer == nil {
+    payload = reason.pointee
+    reason.pointee = Payload()
+  }
+  return finishUnstarted(thread, payload, "aborted")
+}
+
+private func failUnstarted(_ thread: ThreadRef, _ text: String) -> Int32 {
+  finishUnstarted(thread, Payload(), text)
+}
+
+private func finishUnstarted(_ thread: ThreadRef, _ payload: Payload, _ text: String) -> Int32 {
+  thread.setDeath(message: text, traceback: "")
+  addressOf(&thread.pointee.start).dispose()
+  thread.finish(succeeded: false, result: payload)
+  return RunOutcome.ended.rawValue
+}

@@ -1,0 +1,464 @@
+// ThreadLibrary.swift: threads as scripts see them.
+
+import CLWKT
+import CLua
+import LWKTCore
+
+// MARK: create
+
+@c(lwkt_s_create)
+public func create(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  var options = ThreadOptions()
+  var functionAt: Int32 = 1
+  if lua_type(L, 1) == LUA_TTABLE {
+    let bad = readOptions(L, &options)
+    if bad < 0 { return bad }
+    functionAt = 2
+  }
+  guard lua_type(L, functionAt) == LUA_TFUNCTION else {
+    return badType(L, functionAt, "function")
+  }
+  let creator = currentThread
+  if options.sharing { options.cpu = nil }
+  // What may be refused comes first: a refused create takes no number.
+  var start = Payload()
+  if options.sharing {
+    guard lua_checkstack(L, lua_gettop(L) + 16) != 0 else {
+      return raise(L, "create: too many arguments")
+    }
+  } else if !packStart(L, functionAt, &start) {
+    return resultError
+  }
+  let thread = ThreadRef.make(host: creator.pointee.host, parent: creator, options: options)
+  noteOrigin(L, thread)
+  if options.sharing {
+    shareStart(L, thread, creator, functionAt)
+  } else {
+    thread.pointee.start = start
+    if let settings = currentSettings(L) { thread.extras.settings = settings }
+  }
+  pushHandle(L, thread.object)
+  if !options.noStart { thread.begin() }
+  thread.object.releaseObject()
+  return 1
+}
+
+/// Remember where it was created. `source` is interned for ever: there are as many as call sites.
+private func noteOrigin(_ L: LuaState, _ thread: ThreadRef) {
+  var source: UnsafePointer<CChar>?
+  var line: Int32 = 0
+  guard lwkt_where(L, &source, &line) else { return }
+  thread.pointee.createdAt = LuaHeap.of(L).pointee.internedName(source.unsafelyUnwrapped)
+  thread.pointee.createdLine = line
+}
+
+/// Function and arguments by value. False with a message pushed.
+private func packStart(
+  _ L: LuaState, _ functionAt: Int32, _ start: UnsafeMutablePointer<Payload>
+) -> Bool {
+  _ = lua_checkstack(L, 8)
+  let count = lua_gettop(L) - functionAt
+  lwkt_pushownenvironment(L)
+  let context = CopyContext(state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
+  guard
+    encodeThread(
+      L, function: functionAt, first: functionAt + 1, count: count, context: context, into: start)
+  else { return false }
+  lwkt_pop(L, 1)
+  return true
+}
+
+/// A thread in its creator's heap: function and arguments move to a coroutine there.
+private func shareStart(
+  _ L: LuaState, _ thread: ThreadRef, _ creator: ThreadRef, _ functionAt: Int32
+) {
+  let heap = LuaHeap.of(L)
+  let slot = heap.pointee.takeSlot()
+  let count = lua_gettop(L) - functionAt + 1
+  let coroutine = lwkt_newthread(L, slot, creator.pointee.slot).unsafelyUnwrapped
+  // The allocator does not fail here, and the creator's stack has room for as many.
+  _ = lua_checkstack(coroutine, count + 8)
+  for index in 0..<count { lua_pushvalue(L, functionAt + index) }
+  lwkt_move(L, coroutine, count)
+  thread.pointee.slot = slot
+  thread.pointee.machine = UnsafeMutableRawPointer(coroutine)
+  thread.pointee.startCount = count - 1
+  creator.domain?.add(thread)
+}
+
+private func readOptions(_ L: LuaState, _ options: inout ThreadOptions) -> Int32 {
+  _ = lua_checkstack(L, 6)
+  lua_pushnil(L)
+  while lwkt_next(L, 1) != 0 {
+    guard lua_type(L, -2) == LUA_TSTRING else {
+      return raise(L, "create: option names are strings, got a " + typeName(L, -2))
+    }
+    let name = string(L, -2)
+    let problem = readOption(L, name, &options)
+    if let problem { return raise(L, "create: option '" + name + "' " + problem) }
+    lwkt_pop(L, 1)
+  }
+  if options.sharing, options.memoryLimit > 0 {
+    return raise(L, "create: options 'sharing' and 'maxmem' exclude each other")
+  }
+  if options.sharing, let cpu = options.cpu, cpu != mycpu.pointee.cpu {
+    return raise(L, "create: a sharing thread lives where its creator does: option 'cpu' must not name another worker")
+  }
+  return 0
+}
+
+/// One option, its value at the top. What is wrong with it, or nil.
+private func readOption(_ L: LuaState, _ name: String, _ options: inout ThreadOptions) -> String? {
+  let got = ", got " + typeName(L, -1)
+  switch name {
+  case "name":
+    guard let text = stringArgument(L, -1) else { return "is a string" + got }
+    options.name = text
+  case "cpu":
+    guard let cpu = integerArgument(L, -1) else { return "is a worker's number" + got }
+    let workers = currentThread.pointee.host.pointee.workerCount
+    guard cpu >= 0, cpu < Int64(workers) else {
+      return "is a worker's number, 0 to " + String(workers - 1) + ", got " + String(cpu)
+    }
+    options.cpu = Int(cpu)
+  case "pri":
+    guard let priority = integerArgument(L, -1), (0...31).contains(priority) else {
+      return "is a priority, 0 to 31, got " + shown(L, -1)
+    }
+    options.priority = UInt8(priority)
+  case "maxmem":
+    guard let bytes = integerArgument(L, -1), bytes > 0 else {
+      return "is a number of bytes, got " + shown(L, -1)
+    }
+    options.memoryLimit = Int(bytes)
+  case "nostart": return readFlag(L, &options.noStart)
+  case "daemon": return readFlag(L, &options.daemon)
+  case "sharing": return readFlag(L, &options.sharing)
+  default:
+    return "is unknown (there are name, cpu, pri, nostart, daemon, sharing, maxmem)"
+  }
+  return nil
+}
+
+private func readFlag(_ L: LuaState, _ flag: inout Bool) -> String? {
+  guard lua_type(L, -1) == LUA_TBOOLEAN else { return "is true or false, got " + typeName(L, -1) }
+  flag = lua_toboolean(L, -1) != 0
+  return nil
+}
+
+/// A value as a message shows it.
+func shown(_ L: LuaState, _ index: Int32) -> String {
+  switch lua_type(L, index) {
+  case LUA_TNUMBER:
+    var isInteger: Int32 = 0
+    let integer = lua_tointegerx(L, index, &isInteger)
+    return isInteger != 0 ? String(integer) : "\(lua_tonumberx(L, index, nil))"
+  case LUA_TSTRING: return "'" + string(L, index) + "'"
+  default: return typeName(L, index)
+  }
+}
+
+// MARK: who and where
+
+@c(lwkt_s_curthread)
+public func curthread(_ L: OpaquePointer?) -> Int32 {
+  pushHandle(L.unsafelyUnwrapped, currentThread.object)
+  return 1
+}
+
+@c(lwkt_s_mycpu)
+public func mycpuNumber(_ L: OpaquePointer?) -> Int32 {
+  lua_pushinteger(L.unsafelyUnwrapped, Int64(mycpu.pointee.cpu))
+  return 1
+}
+
+@c(lwkt_s_ncpus)
+public func ncpus(_ L: OpaquePointer?) -> Int32 {
+  lua_pushinteger(L.unsafelyUnwrapped, Int64(mycpu.pointee.host.pointee.workerCount))
+  return 1
+}
+
+@c(lwkt_s_exit)
+public func exitThread(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  var payload = Payload()
+  guard copyOut(L, 1, lua_gettop(L), "exit", &payload) else { return resultError }
+  currentThread.setExitResults(payload)
+  return resultExit
+}
+
+@c(lwkt_s_setcpu_self)
+public func setcpuSelf(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let cpu = integerArgument(L, 1) else { return badType(L, 1, "number") }
+  let workers = mycpu.pointee.host.pointee.workerCount
+  guard cpu >= 0, cpu < Int64(workers) else {
+    return badArgument(L, 1, "workers are 0 to " + String(workers - 1) + ", got " + String(cpu))
+  }
+  if Int(cpu) == mycpu.pointee.cpu {
+    lua_pushboolean(L, 1)
+    return 1
+  }
+  guard lua_isyieldable(L) != 0, currentThread.moveSelf(to: Int(cpu)) else {
+    return pushFailure(L, "a thread in the same heap is held on this worker", 16)
+  }
+  currentThread.pointee.resumption = Resumption.none.rawValue
+  return resultMoved
+}
+
+@c(lwkt_s_setpri_self)
+public func setpriSelf(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  let (priority, problem) = priorityArgument(L, 1)
+  if problem < 0 { return problem }
+  currentThread.setPriority(priority)
+  return 0
+}
+
+func priorityArgument(_ L: LuaState, _ index: Int32) -> (UInt8, Int32) {
+  guard let value = integerArgument(L, index) else { return (0, badType(L, index, "number")) }
+  guard (0...31).contains(value) else {
+    return (0, badArgument(L, index, "priorities are 0 to 31, got " + String(value)))
+  }
+  return (UInt8(value), 0)
+}
+
+@c(lwkt_s_crit_enter)
+public func critEnter(_ L: OpaquePointer?) -> Int32 {
+  currentThread.critEnter()
+  return 0
+}
+
+@c(lwkt_s_crit_exit)
+public func critExit(_ L: OpaquePointer?) -> Int32 {
+  switch currentThread.critExit() {
+  case nil: return raise(L.unsafelyUnwrapped, "crit_exit: not in a critical section")
+  case true?: return resultYield
+  case false?: return 0
+  }
+}
+
+// MARK: sleeping
+
+@c(lwkt_s_sleep)
+public func sleepSeconds(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard lua_type(L, 1) == LUA_TNUMBER else { return badType(L, 1, "number") }
+  let seconds = lua_tonumberx(L, 1, nil)
+  guard seconds == seconds, seconds >= 0 else {
+    return badArgument(L, 1, "a time to sleep is not negative")
+  }
+  let deadline = mycpu.readClock() &+ UInt64(min(seconds, 1e9) * 1e9)
+  return after(L, currentThread.sleep(until: deadline), .sleep)
+}
+
+func slept(_ L: LuaState) -> Int32 {
+  if currentThread.finishWait() == .aborted { return raiseCancellation(L) }
+  lua_pushboolean(L, 1)
+  return 1
+}
+
+/// A `tsleep` identity: a string, an integer or an object.
+func identArgument(_ L: LuaState, _ index: Int32) -> SleepIdent? {
+  if let object = handleObject(L, index) {
+    return SleepIdent(high: UInt64(UInt(bitPattern: object)), low: 1)
+  }
+  if let integer = integerArgument(L, index) {
+    return SleepIdent(high: UInt64(bitPattern: integer), low: 2)
+  }
+  guard lua_type(L, index) == LUA_TSTRING else { return nil }
+  var length = 0
+  let bytes = lua_tolstring(L, index, &length)
+  return .bytes(UnsafeRawBufferPointer(start: bytes, count: length), seed: 3)
+}
+
+@c(lwkt_s_tsleep)
+public func tsleep(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let ident = identArgument(L, 1) else {
+    return badType(L, 1, "string, integer or lwkt object")
+  }
+  if lua_type(L, 2) > LUA_TNIL, lua_type(L, 2) != LUA_TSTRING { return badType(L, 2, "string") }
+  switch deadlineArgument(L, 3) {
+  case .bad(let code): return code
+  case .deadline(let deadline):
+    if deadline.isPoll { return pushTimedOut(L) }
+    currentThread.setWaitText(lua_type(L, 2) == LUA_TSTRING ? string(L, 2) : nil)
+    return after(L, currentThread.tsleep(ident, deadline: deadline.nanoseconds), .tsleep)
+  }
+}
+
+func tslept(_ L: LuaState) -> Int32 {
+  currentThread.setWaitText(nil)
+  switch currentThread.finishWait() {
+  case .aborted: return raiseCancellation(L)
+  case .timedOut: return pushTimedOut(L)
+  default:
+    lua_pushboolean(L, 1)
+    return 1
+  }
+}
+
+@c(lwkt_s_wakeup)
+public func wakeup(_ L: OpaquePointer?) -> Int32 { wakeSleepers(L.unsafelyUnwrapped, one: false) }
+
+@c(lwkt_s_wakeup_one)
+public func wakeupOne(_ L: OpaquePointer?) -> Int32 { wakeSleepers(L.unsafelyUnwrapped, one: true) }
+
+private func wakeSleepers(_ L: LuaState, one: Bool) -> Int32 {
+  guard let ident = identArgument(L, 1) else {
+    return badType(L, 1, "string, integer or lwkt object")
+  }
+  lua_pushinteger(L, Int64(mycpu.pointee.host.wakeup(ident, one: one)))
+  return 1
+}
+
+// MARK: methods
+
+func threadArgument(_ L: LuaState, _ index: Int32) -> ThreadRef? {
+  guard let object = handleObject(L, index), object.objectKind == .thread else { return nil }
+  return object.thread
+}
+
+@c(lwkt_s_thread_join)
+public func threadJoin(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
+  if thread == currentThread { return raise(L, "join: a thread cannot wait for its own end") }
+  switch deadlineArgument(L, 2) {
+  case .bad(let code): return code
+  case .deadline(let deadline):
+    let result = thread.waitForEnd(
+      currentThread, deadline: deadline.nanoseconds, poll: deadline.isPoll)
+    if result == .wouldWait { return pushTimedOut(L) }
+    if result == .ready { return pushEnd(L, thread) }
+    return after(L, result, .join)
+  }
+}
+
+func joined(_ L: LuaState) -> Int32 {
+  switch currentThread.finishWait() {
+  case .aborted: return raiseCancellation(L)
+  case .timedOut: return pushTimedOut(L)
+  default:
+    guard let thread = threadArgument(L, 1) else { return 0 }
+    return pushEnd(L, thread)
+  }
+}
+
+/// How it ended: true and its results, or false and its error, after `prefix` results.
+func pushEnd(_ L: LuaState, _ thread: ThreadRef, prefix: Int32 = 0) -> Int32 {
+  thread.markNoticed()
+  _ = lua_checkstack(L, 8)
+  lua_pushboolean(L, thread.pointee.succeeded ? 1 : 0)
+  if !thread.pointee.succeeded, thread.pointee.result.count == 0 {
+    pushString(L, thread.death?.message ?? "aborted")
+    return prefix + 2
+  }
+  return copyIn(
+    L, addressOf(&thread.pointee.result), owner: thread.object, prefix: prefix + 1)
+}
+
+@c(lwkt_s_thread_abort)
+public func threadAbort(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
+  var reason = Payload()
+  if lua_type(L, 2) > LUA_TNIL {
+    guard copyOut(L, 2, 1, "abort", &reason) else { return resultError }
+  }
+  thread.abort(reason)
+  return 0
+}
+
+@c(lwkt_s_thread_schedule)
+public func threadSchedule(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
+  thread.begin()
+  return 0
+}
+
+@c(lwkt_s_thread_setpri)
+public func threadSetpri(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
+  let (priority, problem) = priorityArgument(L, 2)
+  if problem < 0 { return problem }
+  if thread.lifecycle == .unborn {
+    thread.setInitialPriority(priority)
+  } else {
+    thread.setPriority(priority)
+  }
+  return 0
+}
+
+@c(lwkt_s_thread_notify)
+public func threadNotify(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
+  guard let port = portArgument(L, 2) else { return badType(L, 2, "port") }
+  thread.addNotify(port)
+  return 0
+}
+
+/// For `scope`: wait until the thread at 1 has ended, whatever happens. Results: none.
+@c(lwkt_s_thread_await)
+public func threadAwait(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
+  let result = thread.waitForEnd(
+    currentThread, deadline: nil, poll: false, interruptible: false)
+  if result == .ready { return 0 }
+  return after(L, result, .await)
+}
+
+func awaited(_ L: LuaState) -> Int32 {
+  currentThread.finishWait()
+  return 0
+}
+
+/// For `scope`: the traceback of a dead thread, or nil.
+@c(lwkt_s_thread_traceback)
+public func threadTraceback(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let thread = threadArgument(L, 1), let death = thread.death else { return 0 }
+  pushString(L, "in thread " + thread.displayName + ":\n" + death.traceback)
+  return 1
+}
+
+/// A cancel scope of the running thread: with a time, or until `scope_expire`. The reference is a
+/// light userdata.
+@c(lwkt_s_scope_enter)
+public func scopeEnter(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  var deadline = UInt64.max
+  if lua_type(L, 1) > LUA_TNIL {
+    guard lua_type(L, 1) == LUA_TNUMBER else { return badType(L, 1, "number") }
+    let seconds = lua_tonumberx(L, 1, nil)
+    guard seconds == seconds else { return badArgument(L, 1, "timeout is not a number") }
+    if seconds < 1e9 { deadline = mycpu.readClock() &+ UInt64(max(0, seconds) * 1e9) }
+  }
+  lua_pushlightuserdata(L, UnsafeMutableRawPointer(currentThread.enterScope(deadline: deadline)))
+  return 1
+}
+
+/// Leave a scope: had its time come?
+@c(lwkt_s_scope_leave)
+public func scopeLeave(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let raw = lua_touserdata(L, 1) else { return 0 }
+  let expired = currentThread.leaveScope(raw.assumingMemoryBound(to: TimeoutScope.self))
+  lua_pushboolean(L, expired ? 1 : 0)
+  return 1
+}
+
+/// Let a scope's time come now. By a thread that shares the heap of the one inside it.
+@c(lwkt_s_scope_expire)
+public func scopeExpire(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let raw = lua_touserdata(L, 1) else { return 0 }
+  raw.assumingMemoryBound(to: TimeoutScope.self).expireNow()
+  return 0
+}
