@@ -31,8 +31,15 @@ public struct GlobalData: ~Copyable {
   /// Where the next search for a worker to ask begins.
   var askNext: Int
   var lastHint: UInt64 = 0
-  /// The system call engine, made when first needed.
-  var engine: (any SysportEngine)?
+  /// Refusals in a row, and when to ask again.
+  var refusals = 0
+  var nextAsk: UInt64 = 0
+  /// See `joinsWaker`.
+  var lastWaker = -1
+  var wakeStreak = 0
+  var wokenAt: UInt64 = 0
+  /// This worker's system calls, made when first needed.
+  var sysport: Sysport?
   var stacks = StackPool()
   var pools = ObjectPools()
   var nextThreadID: UInt64
@@ -69,6 +76,9 @@ struct CPUShared: ~Copyable {
   let sleepState = Atomic<UInt32>(SleepState.awake)
   /// IPIs from kernel threads that are no workers: a stack of `InboxEntry`, newest first.
   let inbox = Atomic<UInt>(0)
+  /// Calls of this worker that the pool has made: a stack of `SystemCall`, newest first. Pushed with
+  /// release, taken with acquire.
+  let returnedCalls = Atomic<UInt>(0)
   private let padding0 = Padding()
 
   // Written by the owner (relaxed), read by the monitor and by idle workers as hints.
@@ -117,7 +127,7 @@ public struct Counters: ~Copyable {
   public enum Name: Int, CaseIterable, Sendable {
     case switches, ipisSent, ipisAvoided, ipiQueueFull, ipisChased, threadsGiven, threadsTaken
     case preemptions, sysportMessages, tokenCollisions, threadsCreated, threadsEnded
-    case stacksParked, idleSleeps, workRequests
+    case stacksParked, idleSleeps, workRequests, threadsJoined
 
     public var label: StaticString {
       switch self {
@@ -136,6 +146,7 @@ public struct Counters: ~Copyable {
       case .stacksParked: "stacks_parked"
       case .idleSleeps: "idle_sleeps"
       case .workRequests: "work_requests"
+      case .threadsJoined: "threads_joined"
       }
     }
   }

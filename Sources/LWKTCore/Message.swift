@@ -171,7 +171,10 @@ extension UnsafeMutablePointer where Pointee == Message {
   }
 
   /// The answer is in place: tell whoever waits. The one who claimed the reply, no lock held.
-  func completeReply() {
+  func completeReply() { scheduleChain(settleReply()) }
+
+  /// The same, but leaves it to the caller to schedule the threads that waited, chained by `runNext`.
+  func settleReply() -> ThreadRef? {
     let replyPort = pointee.replyPort
     if replyPort != nil { object.retainObject() }
     pointee.waitable.lock.lock()
@@ -186,12 +189,12 @@ extension UnsafeMutablePointer where Pointee == Message {
       woken = thread
     }
     pointee.waitable.lock.unlock()
-    scheduleChain(woken)
     if let replyPort {
       pointee.flags.insert(.isReply)
       if !replyPort.enqueueReply(self) { object.releaseObject() }
       replyPort.object.releaseObject()
     }
+    return woken
   }
 
   /// Lock held. Forget who was to answer it.

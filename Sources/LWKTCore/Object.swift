@@ -16,6 +16,7 @@ public enum ObjectKind: UInt8, Sendable {
   case table
   case array
   case code
+  case systemCall
 }
 
 /// The first field of every object.
@@ -95,6 +96,7 @@ func destroyObject(_ object: ObjectRef) {
   case .token: object.token.destroy()
   case .counter, .table, .array: destroySharedObject(object)
   case .code: destroyCode(object)
+  case .systemCall: object.assumingMemoryBound(to: SystemCall.self).destroy()
   }
 }
 

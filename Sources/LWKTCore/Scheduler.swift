@@ -29,7 +29,7 @@ public func lwktSchedule(_ thread: ThreadRef) {
   if thread.cpu == gd.pointee.cpu {
     gd.scheduleLocally(thread)
   } else {
-    gd.sendIPI(IPI(.schedule, thread), to: thread.cpu)
+    gd.sendIPI(IPI(.schedule, thread, UInt(gd.pointee.cpu) + 1), to: thread.cpu)
   }
 }
 
@@ -64,12 +64,18 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   /// The IPI half of schedule. The thread may have moved on: chase it.
-  private func scheduleRemote(_ thread: ThreadRef) {
+  /// `waker` is 1 + the worker that sent it first, 0 for none.
+  private func scheduleRemote(_ thread: ThreadRef, waker: UInt) {
     if thread.cpu == pointee.cpu {
+      if waker > 0, pointee.runQueue.count == 0, lwktCurrentThread() == nil,
+        joinsWaker(thread, Int(waker) - 1)
+      {
+        return
+      }
       scheduleLocally(thread)
     } else {
       count(.ipisChased)
-      sendIPI(IPI(.schedule, thread), to: thread.cpu)
+      sendIPI(IPI(.schedule, thread, waker), to: thread.cpu)
     }
   }
 
@@ -188,7 +194,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func act(on ipi: IPI) {
     switch ipi.kind {
     case .schedule:
-      scheduleRemote(ipi.pointer.unsafelyUnwrapped.thread)
+      scheduleRemote(ipi.pointer.unsafelyUnwrapped.thread, waker: ipi.value)
     case .begin:
       beginLocally(ipi.pointer.unsafelyUnwrapped.thread)
     case .wantWork:
@@ -225,7 +231,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       takeWork(ipi.pointer?.assumingMemoryBound(to: WorkPackage.self), from: Int(ipi.value))
     case .setPriority: ipi.pointer.unsafelyUnwrapped.releaseObject()
     case .snapshot: Unmanaged<Snapshot>.fromOpaque(ipi.pointer.unsafelyUnwrapped).release()
-    case .call: InboxEntryBox.discard(ipi)
+    case .call:
+      if !SystemCallRef.discardCancel(ipi) { InboxEntryBox.discard(ipi) }
     }
   }
 
@@ -300,9 +307,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     readClock()
     drainIPIs()
     checkTimers()
-    if let engine = pointee.engine {
-      if engine.inFlight > 0 { engine.reap() }
-      pointee.shared.pointee.inFlight.store(engine.inFlight, ordering: .relaxed)
+    if let sysport = pointee.sysport {
+      if sysport.inFlight > 0 { sysport.reap() }
+      pointee.shared.pointee.inFlight.store(sysport.inFlight, ordering: .relaxed)
     }
     if pointee.host.pointee.phase.load(ordering: .acquiring) != HostPhase.running { drainThreads() }
     if pointee.runQueue.count > 1 { hintIdleWorkers() }
@@ -352,6 +359,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func idle() -> Bool {
     pointee.shared.pointee.isBusy.store(false, ordering: .relaxed)
     defer { pointee.shared.pointee.isBusy.store(true, ordering: .relaxed) }
+    noteTurn()
     attend()
     if pointee.runQueue.count > 0 { return true }
     if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return false }
@@ -371,7 +379,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         if pointee.shared.pointee.attention.load(ordering: .relaxed) { return true }
         lwkt_cpu_pause()
       }
-      if let engine = pointee.engine, engine.inFlight > 0, engine.reap() > 0 { return true }
+      if let sysport = pointee.sysport, sysport.inFlight > 0, sysport.reap() > 0 { return true }
       if let due = pointee.timers.earliest, due <= readClock() { return true }
     } while lwkt_nanotime() < end
     return false
@@ -382,8 +390,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func sleep() {
     let host = pointee.host
     let shared = pointee.shared
-    let inFlight = pointee.engine?.inFlight ?? 0
-    let state = inFlight > 0 ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
+    let inFlight = pointee.sysport?.inFlight ?? 0
+    let state = pointee.sysport?.sleepsInEngine ?? false
+      ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
     shared.pointee.sleepState.store(state, ordering: .sequentiallyConsistent)
     if shared.pointee.attention.load(ordering: .sequentiallyConsistent)
       || shared.pointee.inbox.load(ordering: .sequentiallyConsistent) != 0
@@ -405,7 +414,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     let timeout = sleepNanoseconds()
     if state == CPUShared.SleepState.inEngine {
-      pointee.engine?.wait(timeoutNanoseconds: timeout)
+      pointee.sysport?.wait(timeoutNanoseconds: timeout)
     } else {
       _ = lwkt_futex_wait(shared.sleepWord, state, timeout)
     }

@@ -134,6 +134,7 @@ public func describeObject(_ object: ObjectRef) -> String {
   case .table: "shared table"
   case .array: "shared array"
   case .code: "code"
+  case .systemCall: "system call " + object.assumingMemoryBound(to: SystemCall.self).pointee.operation.name
   }
 }
 

@@ -89,6 +89,9 @@ public struct Thread: ~Copyable {
   public internal(set) var scopes: UnsafeMutablePointer<TimeoutScope>?
   /// Identity of a `tsleep`. Owner, and wakers under the bucket's lock.
   var sleepIdent = SleepIdent()
+  /// The binding's: the system call that the thread makes and waits for plainly, one reference.
+  /// Owner.
+  public var systemCall: SystemCallRef?
   /// The message that waits for room in a limited port. Guarded by the port's lock.
   var pendingMessage: MessageRef?
   /// The message of the send under way: the reference is the sender's until it is queued. Owner.

@@ -281,6 +281,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       current.pointee.port.object.releaseObject()
       current.deallocate()
     }
+    pointee.systemCall?.release()
     pointee.path.release()
     pointee.name?.deallocate()
     deinitialize(count: 1)

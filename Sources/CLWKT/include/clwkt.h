@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <time.h>
 
+#include "clwkt_ring.h"
+#include "clwkt_sys.h"
+
 /* Why a Lua coroutine came back to its worker's loop. */
 enum lwkt_switch_kind {
   LWKT_SWITCH_NONE = 0,    /* a script's own coroutine.yield */
@@ -77,6 +80,7 @@ void lwkt_print_error(const char *text);
 /* Write to / read away an eventfd. Signal: async-signal-safe. */
 int lwkt_eventfd(void);
 void lwkt_eventfd_signal(int descriptor);
+void lwkt_eventfd_drain(int descriptor);
 
 /* How many cpus this process may use: its affinity mask, cut by its cgroup's cpu quota. */
 int lwkt_usable_cpus(void);
