@@ -46,6 +46,14 @@ let package = Package(
     .testTarget(
       name: "LWKTLuaTests", dependencies: ["LWKTLua", "LWKTCore", "CLua"],
       swiftSettings: swiftSettings),
+    // Runs the built command; that it depends on it has it built first.
+    .testTarget(
+      name: "CommandTests", dependencies: ["lwkt-lua", "EmbedExample"],
+      swiftSettings: swiftSettings),
+    // What an embedder writes: a small program with Lua in it, run by a test.
+    .executableTarget(
+      name: "EmbedExample", dependencies: ["LWKTLua"], path: "Tests/EmbedExample",
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "LWKTCoreTests", dependencies: ["LWKTCore", "CLWKT"], swiftSettings: swiftSettings),
   ]

@@ -5,6 +5,10 @@ static int finish(lua_State *L, int result);
 
 static int call(lua_State *L, int (*function)(lua_State *)) {
   struct lwkt_percpu *self = lwkt_percpu();
+  if (self->td == NULL) {
+    return luaL_error(L, "no thread runs here: the program is over, or this is a finaliser of a "
+                         "heap that is being closed");
+  }
   self->swift_depth++;
   int result = function(L);
   lwkt_percpu()->swift_depth--;

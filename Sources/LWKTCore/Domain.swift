@@ -13,6 +13,8 @@ public struct Domain: ~Copyable {
   public let heap: UnsafeMutableRawPointer
   var firstThread: ThreadRef?
   public internal(set) var threadCount = 0
+  /// How many of them are on the run queue.
+  var runnable = 0
   /// How many may not leave this worker: pinned, or with a parked native stack.
   public internal(set) var anchored = 0
   /// False between the giver's letting go and the taker's adopting.

@@ -31,6 +31,13 @@ public struct GlobalData: ~Copyable {
   /// Where the next search for a worker to ask begins.
   var askNext: Int
   var lastHint: UInt64 = 0
+  /// Refusals in a row, and when to ask again.
+  var refusals = 0
+  var nextAsk: UInt64 = 0
+  /// See `joinsWaker`.
+  var lastWaker = -1
+  var wakeStreak = 0
+  var wokenAt: UInt64 = 0
   /// This worker's system calls, made when first needed.
   var sysport: Sysport?
   var stacks = StackPool()
@@ -120,7 +127,7 @@ public struct Counters: ~Copyable {
   public enum Name: Int, CaseIterable, Sendable {
     case switches, ipisSent, ipisAvoided, ipiQueueFull, ipisChased, threadsGiven, threadsTaken
     case preemptions, sysportMessages, tokenCollisions, threadsCreated, threadsEnded
-    case stacksParked, idleSleeps, workRequests
+    case stacksParked, idleSleeps, workRequests, threadsJoined
 
     public var label: StaticString {
       switch self {
@@ -139,6 +146,7 @@ public struct Counters: ~Copyable {
       case .stacksParked: "stacks_parked"
       case .idleSleeps: "idle_sleeps"
       case .workRequests: "work_requests"
+      case .threadsJoined: "threads_joined"
       }
     }
   }

@@ -29,7 +29,7 @@ public func lwktSchedule(_ thread: ThreadRef) {
   if thread.cpu == gd.pointee.cpu {
     gd.scheduleLocally(thread)
   } else {
-    gd.sendIPI(IPI(.schedule, thread), to: thread.cpu)
+    gd.sendIPI(IPI(.schedule, thread, UInt(gd.pointee.cpu) + 1), to: thread.cpu)
   }
 }
 
@@ -64,12 +64,18 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   /// The IPI half of schedule. The thread may have moved on: chase it.
-  private func scheduleRemote(_ thread: ThreadRef) {
+  /// `waker` is 1 + the worker that sent it first, 0 for none.
+  private func scheduleRemote(_ thread: ThreadRef, waker: UInt) {
     if thread.cpu == pointee.cpu {
+      if waker > 0, pointee.runQueue.count == 0, lwktCurrentThread() == nil,
+        joinsWaker(thread, Int(waker) - 1)
+      {
+        return
+      }
       scheduleLocally(thread)
     } else {
       count(.ipisChased)
-      sendIPI(IPI(.schedule, thread), to: thread.cpu)
+      sendIPI(IPI(.schedule, thread, waker), to: thread.cpu)
     }
   }
 
@@ -188,7 +194,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func act(on ipi: IPI) {
     switch ipi.kind {
     case .schedule:
-      scheduleRemote(ipi.pointer.unsafelyUnwrapped.thread)
+      scheduleRemote(ipi.pointer.unsafelyUnwrapped.thread, waker: ipi.value)
     case .begin:
       beginLocally(ipi.pointer.unsafelyUnwrapped.thread)
     case .wantWork:
@@ -353,6 +359,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func idle() -> Bool {
     pointee.shared.pointee.isBusy.store(false, ordering: .relaxed)
     defer { pointee.shared.pointee.isBusy.store(true, ordering: .relaxed) }
+    noteTurn()
     attend()
     if pointee.runQueue.count > 0 { return true }
     if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return false }

@@ -17,6 +17,13 @@ struct WorkPackage {
   var threadCount = 0
 }
 
+/// Most threads in one answer, so that no worker is held up long by giving.
+private let mostGiven = 512
+
+/// Nanoseconds before a worker that was refused asks again; twice as long after each refusal. A worker
+/// that has nothing to give should not be kept busy with saying so.
+private let refusalPause: UInt64 = 50_000
+
 /// Nanoseconds between two hints of one worker.
 private let hintInterval: UInt64 = 50_000
 
@@ -26,7 +33,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     let host = pointee.host
     let count = host.pointee.startedWorkers.load(ordering: .acquiring)
     guard pointee.askedCPU < 0, count > 1,
-      host.pointee.phase.load(ordering: .relaxed) == HostPhase.running
+      host.pointee.phase.load(ordering: .relaxed) == HostPhase.running,
+      pointee.refusals == 0 || readClock() >= pointee.nextAsk
     else { return }
     for step in 0..<count {
       let candidate = (pointee.askNext + step) % count
@@ -68,30 +76,11 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     // Half of what is runnable here, rounded up if one of ours runs besides.
     var wanted = current == nil ? waiting / 2 : (waiting + 1) / 2
     guard wanted > 0 else { return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu) }
+    wanted = min(wanted, mostGiven)
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())
-    let stays = current?.domain
-    pointee.runQueue.forEachFromTheBack { thread in
-      if let domain = thread.domain {
-        guard domain != stays, domain.pointee.anchored == 0 else { return true }
-        let runnable = self.runnableCount(in: domain)
-        guard runnable <= max(wanted, waiting / 2), runnable < waiting || current != nil else {
-          return true
-        }
-        self.pack(domain, into: package)
-        wanted -= runnable
-        // The queue has lost threads besides this one: walk it afresh.
-        return false
-      }
-      guard !thread.pointee.flags.contains(.pinned) else { return true }
-      self.packStray(thread, into: package)
-      wanted -= 1
-      return wanted > 0
-    }
-    while wanted > 0, let domain = movableDomain(besides: stays, atMost: wanted) {
-      wanted -= runnableCount(in: domain)
-      pack(domain, into: package)
-    }
+    if pointee.runQueue.strays > 0 { packStrays(&wanted, into: package) }
+    packDomains(&wanted, besides: current?.domain, into: package)
     if package.pointee.threadCount == 0 {
       package.deallocate()
       return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu)
@@ -102,21 +91,35 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     sendIPI(IPI(.giveWork, UnsafeMutableRawPointer(package), UInt(pointee.cpu)), to: cpu)
   }
 
-  private func runnableCount(in domain: DomainRef) -> Int {
-    var runnable = 0
-    domain.forEachThread { if $0.pointee.flags.contains(.onRunQueue) { runnable += 1 } }
-    return runnable
+  /// Threads that have not started, the newest first: they stand at the back.
+  private func packStrays(_ wanted: inout Int, into package: UnsafeMutablePointer<WorkPackage>) {
+    var left = wanted
+    var steps = 4 * mostGiven
+    pointee.runQueue.forEachFromTheBack { thread in
+      steps -= 1
+      if thread.domain == nil, !thread.pointee.flags.contains(.pinned) {
+        self.packStray(thread, into: package)
+        left -= 1
+      }
+      return left > 0 && steps > 0
+    }
+    wanted = left
   }
 
-  private func movableDomain(besides stays: DomainRef?, atMost wanted: Int) -> DomainRef? {
+  /// Domains with runnable threads, as long as the whole is not more than wanted. One that is more,
+  /// when it is all there is to give, stays: it would only change places.
+  private func packDomains(
+    _ wanted: inout Int, besides stays: DomainRef?, into package: UnsafeMutablePointer<WorkPackage>
+  ) {
     var domain = pointee.domains
-    while let candidate = domain {
+    while wanted > 0, let candidate = domain {
       domain = candidate.pointee.next
-      guard candidate != stays, candidate.pointee.anchored == 0 else { continue }
-      let runnable = runnableCount(in: candidate)
-      if runnable > 0, runnable <= wanted { return candidate }
+      let runnable = candidate.pointee.runnable
+      guard candidate != stays, candidate.pointee.anchored == 0, runnable > 0, runnable <= wanted
+      else { continue }
+      wanted -= runnable
+      pack(candidate, into: package)
     }
-    return nil
   }
 
   private func packStray(_ thread: ThreadRef, into package: UnsafeMutablePointer<WorkPackage>) {
@@ -171,8 +174,11 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     if pointee.askedCPU == cpu { pointee.askedCPU = -1 }
     guard let package else {
       pointee.askNext = cpu + 1
+      pointee.refusals = min(pointee.refusals + 1, 6)
+      pointee.nextAsk = readClock() &+ (refusalPause << UInt64(pointee.refusals))
       return
     }
+    pointee.refusals = 0
     count(.threadsTaken, UInt64(package.pointee.threadCount))
     var thread = package.pointee.strays
     while let current = thread {
@@ -205,6 +211,44 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         self.pointee.runQueue.append(thread)
       }
     }
+  }
+}
+
+// MARK: Threads that talk to each other
+
+/// A worker's remote wakings in a row that were each followed by a short turn before threads join
+/// their waker. The higher numbered worker gives in first, so that two do not change places.
+private func streakToJoin(from waker: Int, to cpu: Int) -> Int { waker < cpu ? 16 : 48 }
+
+/// Nanoseconds of a turn that is short: less than waking a worker costs.
+private let shortTurn: UInt64 = 20_000
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  /// The worker has run out of threads: was what it was last woken for worth it? In the loop.
+  func noteTurn() {
+    guard pointee.wokenAt != 0 else { return }
+    if readClock() &- pointee.wokenAt > shortTurn { pointee.wakeStreak = 0 }
+    pointee.wokenAt = 0
+  }
+
+  /// This worker, which has nothing else, is woken by `waker` for `thread`. When that has happened
+  /// many times in a row for short turns only, the two sides are talking to each other, and the
+  /// thread's domain moves to the waker's worker: a switch there costs less than a wake-up here.
+  func joinsWaker(_ thread: ThreadRef, _ waker: Int) -> Bool {
+    if waker != pointee.lastWaker {
+      pointee.lastWaker = waker
+      pointee.wakeStreak = 0
+    }
+    pointee.wakeStreak += 1
+    pointee.wokenAt = readClock()
+    guard pointee.wakeStreak > streakToJoin(from: waker, to: pointee.cpu),
+      let domain = thread.domain, domain.pointee.isAdopted, domain.pointee.anchored == 0
+    else { return false }
+    pointee.wakeStreak = 0
+    pointee.wokenAt = 0
+    count(.threadsJoined)
+    depart(Departure(domain: domain, thread: thread, cpu: waker))
+    return true
   }
 }
 

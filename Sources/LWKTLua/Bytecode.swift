@@ -30,7 +30,7 @@ enum BytecodeFormat {
   static let setUpvalue: UInt32 = 10
   static let getTabUp: UInt32 = 11
   static let setTabUp: UInt32 = 15
-  static let return_: UInt32 = 70
+  static let returning: UInt32 = 70
   static let closure: UInt32 = 79
 
   // Constants.

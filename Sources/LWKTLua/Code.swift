@@ -54,6 +54,7 @@ extension UnsafeMutablePointer<Code> {
 }
 
 /// The finaliser of a code record. Called by C when no Swift frame of ours is above.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 @c @implementation
 func lwkt_code_release(_ code: UnsafeMutableRawPointer?) {
   code?.releaseObject()

@@ -17,6 +17,8 @@ struct LuaHeap {
   private var freeSlots: [Int32] = []
   private var nextSlot: Int32 = 0
   let isMain: Bool
+  /// Made for one thread, because of `maxmem`.
+  var isPrivate = false
   /// The `package` settings its threads were created with.
   var settings: PackageSettings?
 

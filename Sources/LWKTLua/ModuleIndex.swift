@@ -79,6 +79,13 @@ struct ModuleIndex {
     return add(entry)
   }
 
+  /// Make room for the standard modules at once.
+  mutating func reserveStandard() {
+    entries.reserve(256)
+    names.reserve(2048)
+    places.reserve(512)
+  }
+
   mutating func free() {
     entries.free()
     names.free()
@@ -167,6 +174,7 @@ extension UnsafeMutablePointer<CopyState> {
     guard !pointee.index.hasStandard, lua_checkstack(L, ModuleWalker.stackNeed) != 0 else {
       return
     }
+    pointee.index.reserveStandard()
     var walker = ModuleWalker(L, self)
     walker.walkStandard()
     walker.close()

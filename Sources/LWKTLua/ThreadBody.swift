@@ -23,7 +23,13 @@ private func turn(_ thread: ThreadRef, _ L: LuaState, _ count: Int32) -> Int32 {
   if status == LUA_YIELD, kind != Int32(LWKT_SWITCH_EXIT.rawValue) {
     return outcome(of: kind).rawValue
   }
+  let heap = LuaHeap.of(L)
   end(thread, L, status, kind, results)
+  // A heap of a thread's own goes with the last thread in it.
+  if heap.pointee.isPrivate, heap.pointee.domain?.pointee.threadCount == 0 {
+    lwkt_percpu().pointee.td = nil
+    heap.close()
+  }
   return RunOutcome.ended.rawValue
 }
 
@@ -107,6 +113,7 @@ private func chooseHeap(_ thread: ThreadRef) -> UnsafeMutablePointer<LuaHeap>? {
     guard let heap = LuaHeap.make(isMain: false) else { return nil }
     heap.pointee.allocator.limit = thread.pointee.memoryLimit
     heap.pointee.domain?.pointee.isOpen = false
+    heap.pointee.isPrivate = true
     return heap
   }
   if thread.pointee.flags.contains(.main) { return LuaHeap.make(isMain: true) }

@@ -35,7 +35,9 @@ final class CopyBytecodeTests: XCTestCase {
         text(analysis.upvalues[Int($0.upvalue)].name) + "." + text($0.name)
       }
       for upvalue in analysis.upvalues {
-        if upvalue.isAssigned { summary.assigned.append("\(text(upvalue.name)):\(upvalue.assignedLine)") }
+        if upvalue.isAssigned {
+          summary.assigned.append("\(text(upvalue.name)):\(upvalue.assignedLine)")
+        }
         if upvalue.isTaken { summary.taken.append(text(upvalue.name)) }
       }
       return summary

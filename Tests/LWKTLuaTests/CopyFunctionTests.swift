@@ -11,7 +11,9 @@ final class CopyFunctionTests: XCTestCase {
     transfer("return function(a, b) return a + b end", "assert((...)(1, 2) == 3)")
     transfer(
       "local n, t = 5, {1} return function() n = n + 1 t[1] = t[1] + n return n, t[1] end",
-      "local f = ... local a, b = f() assert(a == 6 and b == 7) a, b = f() assert(a == 7 and b == 14)")
+      "local f = ... local a, b = f() assert(a == 6 and b == 7) "
+        + "a, b = f() assert(a == 7 and b == 14)"
+    )
     transfer(
       "return load('local a, b = ... return a .. b', '=loaded')", "assert((...)('x', 'y') == 'xy')")
     transfer(
@@ -149,7 +151,10 @@ final class CopyFunctionTests: XCTestCase {
 
   func testHooks() {
     let receiver = Heap()
-    receiver.run("calls = {} debug.sethook(function() calls[#calls + 1] = debug.getinfo(2, 'S').source end, 'c')")
+    receiver.run(
+      "calls = {} "
+        + "debug.sethook(function() calls[#calls + 1] = debug.getinfo(2, 'S').source end, 'c')"
+    )
     transfer(
       "local n = 3 return function(a) return a + n end", "assert((...)(1) == 4)", to: receiver)
     receiver.run(
@@ -173,7 +178,8 @@ final class CopyFunctionTests: XCTestCase {
     let codes = CodeTable.count
     let first = Heap()
     let second = Heap()
-    let make = "local t = {} for i = 1, 50 do t[i] = function() return i, 'unlikely 2' end end return t"
+    let make =
+      "local t = {} for i = 1, 50 do t[i] = function() return i, 'unlikely 2' end end return t"
     transfer(make, "assert(({(...)[7]()})[1] == 7)", from: first, to: second)
     transfer(make, "assert(({(...)[8]()})[1] == 8)", from: second, to: first)
     XCTAssertEqual(CodeTable.count, codes + 1)
@@ -186,13 +192,15 @@ final class CopyFunctionTests: XCTestCase {
       let receiver = Heap()
       receiver.state.pointee.factories.limit = 4
       for i in 1...20 {
-        transfer("return load('return \(i), ...')", "assert((...)() == \(i))", from: heap, to: receiver)
+        transfer(
+          "return load('return \(i), ...')", "assert((...)() == \(i))", from: heap, to: receiver)
       }
       heap.collect()
       XCTAssertEqual(CodeTable.count, codes + 4, "those in the receiver's cache")
       // Again the same ones, some of them in the cache.
       for i in 10...20 {
-        transfer("return load('return \(i), ...')", "assert((...)() == \(i))", from: heap, to: receiver)
+        transfer(
+          "return load('return \(i), ...')", "assert((...)() == \(i))", from: heap, to: receiver)
       }
       XCTAssertTrue(
         refusal("return {load('return 100'), io.stdout}", from: heap).hasPrefix("send: cannot"))
@@ -204,7 +212,9 @@ final class CopyFunctionTests: XCTestCase {
     let codes = CodeTable.count
     autoreleasepool {
       let heap = Heap()
-      for make in ["return function() return 'unlikely 3' end", "return function() x = 'unlikely 4' end, 1"] {
+      for make in [
+        "return function() return 'unlikely 3' end", "return function() x = 'unlikely 4' end, 1",
+      ] {
         for isThread in [false, true] {
           let parcel = Parcel()
           let count = heap.run(make)

@@ -90,7 +90,7 @@ final class Heap {
 
   func clear() { lwkt_pop(L, lua_gettop(L) - 1) }
 
-  func collect() { lua_gc_collect(L) }
+  func collect() { collectTwice(L) }
 
   /// Make the global `name` a handle of `object`.
   func setHandle(_ name: String, _ object: ObjectRef) {
@@ -115,7 +115,7 @@ final class Heap {
 }
 
 /// `collectgarbage()`, twice, so that what finalisers let go of is gone too.
-func lua_gc_collect(_ L: LuaState) {
+func collectTwice(_ L: LuaState) {
   for _ in 0..<2 {
     lua_pushstring(L, "collectgarbage")
     lua_rawgeti(L, registryIndex, lua_Integer(LUA_RIDX_GLOBALS))

@@ -150,7 +150,8 @@ final class CopyModuleTests: XCTestCase {
       encodeValues(
         sender.L, first: 2, count: 1, operation: "send", context: sender.context,
         into: parcel.payload))
-    XCTAssertEqual(decodeValues(receiver.L, parcel.payload, context: receiver.context), .needsModule)
+    XCTAssertEqual(
+      decodeValues(receiver.L, parcel.payload, context: receiver.context), .needsModule)
     XCTAssertEqual(receiver.popMessage(), "m")
     receiver.require("m")
     XCTAssertEqual(decodeValues(receiver.L, parcel.payload, context: receiver.context), .failed)
@@ -161,7 +162,8 @@ final class CopyModuleTests: XCTestCase {
 
   func testModuleTablesDoNotBringGlobalsAlong() {
     let sender = Heap()
-    sender.addModule("g", "return {env = _ENV, loaded = package.loaded, sub = setmetatable({}, {__index = _G})}")
+    sender.addModule(
+      "g", "return {env = _ENV, loaded = package.loaded, sub = setmetatable({}, {__index = _G})}")
     sender.require("g")
     sender.run("data = {1} function user() return 1 end")
     transfer(

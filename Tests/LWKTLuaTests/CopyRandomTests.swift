@@ -17,10 +17,13 @@ final class CopyRandomTests: XCTestCase {
         local k = random(9)
         if k == 1 then return random(0) elseif k == 2 then return random()
         elseif k == 3 then return random(2) == 1 elseif k == 4 then return ('s'):rep(random(90))
-        elseif k == 5 then return 'word' .. random(20) elseif k == 6 then return string.char(random(0, 255))
+        elseif k == 5 then return 'word' .. random(20)
+        elseif k == 6 then return string.char(random(0, 255))
         elseif k == 7 then return print elseif k == 8 then return string else return random(5) end
       end
-      local function any() return random(3) == 1 and #pool > 0 and pool[random(#pool)] or scalar() end
+      local function any()
+        return random(3) == 1 and #pool > 0 and pool[random(#pool)] or scalar()
+      end
       for i = 1, random(60) do
         if random(4) == 1 then
           local a, b, c = any(), any(), i
@@ -121,7 +124,10 @@ final class CopyRandomTests: XCTestCase {
     second.run(library)
     for seed in 1...400 {
       // Described before, there, and back home.
-      first.run("kept = table.pack(make(\(seed))) text = describe(table.unpack(kept, 1, kept.n)) return text")
+      first.run(
+        "kept = table.pack(make(\(seed))) text = describe(table.unpack(kept, 1, kept.n)) "
+          + "return text"
+      )
       let text = first.popMessage()
       second.run("text = nil")
       transfer(

@@ -10,7 +10,8 @@ final class CopyRefusalTests: XCTestCase {
   private func expect(
     _ make: String, _ message: String, _ file: StaticString = #filePath, _ line: UInt = #line
   ) {
-    XCTAssertEqual(refusal(make, file, line), "send: cannot send " + message, file: file, line: line)
+    XCTAssertEqual(
+      refusal(make, file, line), "send: cannot send " + message, file: file, line: line)
   }
 
   private func refusal(_ make: String, _ file: StaticString, _ line: UInt) -> String {
@@ -82,14 +83,16 @@ final class CopyRefusalTests: XCTestCase {
       threadRefusal("local fd = io.stdout return function() return fd end"),
       "create: cannot send userdata at upvalue 'fd' of the thread function (test.lua:1)")
     XCTAssertEqual(
-      threadRefusal("function f() return io.stdout, g end g = {io.stdout} return function() f() end"),
+      threadRefusal(
+        "function f() return io.stdout, g end g = {io.stdout} return function() f() end"),
       "create: cannot send userdata at global 'g[1]'")
     XCTAssertEqual(
       threadRefusal(
         "local fd = io.stdout\nfunction f() return fd end return function() f() end"),
       "create: cannot send userdata at upvalue 'fd' of function 'f' (test.lua:2)")
     XCTAssertEqual(
-      threadRefusal("return ('x'):gmatch('x')"), "create: cannot send C function at the thread function")
+      threadRefusal("return ('x'):gmatch('x')"),
+      "create: cannot send C function at the thread function")
     XCTAssertEqual(
       threadRefusal("return print, 1, io.stdout"), "create: cannot send userdata at [2]")
   }
@@ -98,11 +101,19 @@ final class CopyRefusalTests: XCTestCase {
     for (chunk, shown) in [
       ("@dir/file.lua", "dir/file.lua"), ("=stdin", "stdin"), ("return 1", "[string \"return 1\"]"),
       ("first\nsecond", "[string \"first...\"]"),
-      ("@" + String(repeating: "d", count: 80) + "/f.lua",
-        "..." + String(repeating: "d", count: 50) + "/f.lua"),
-      (String(repeating: "s", count: 80), "[string \"" + String(repeating: "s", count: 45) + "...\"]"),
+      (
+        "@" + String(repeating: "d", count: 80) + "/f.lua",
+        "..." + String(repeating: "d", count: 50) + "/f.lua"
+      ),
+      (
+        String(repeating: "s", count: 80),
+        "[string \"" + String(repeating: "s", count: 45) + "...\"]"
+      ),
       (String(repeating: "t", count: 44), "[string \"" + String(repeating: "t", count: 44) + "\"]"),
-      (String(repeating: "u", count: 45), "[string \"" + String(repeating: "u", count: 45) + "...\"]"),
+      (
+        String(repeating: "u", count: 45),
+        "[string \"" + String(repeating: "u", count: 45) + "...\"]"
+      ),
     ] {
       let heap = Heap()
       heap.load("local n = 0 return function()\n n = n + 1 end", name: chunk)
@@ -142,7 +153,8 @@ final class CopyRefusalTests: XCTestCase {
       for depth in 0..<12 {
         for place in 1...4 {
           _ = LWKTLuaTests.refusal("return h, {h}, bad(\(depth), \(place)), h", from: heap)
-          _ = threadRefusal("return function() return bad end, h, bad(\(depth), \(place))", from: heap)
+          _ = threadRefusal(
+            "return function() return bad end, h, bad(\(depth), \(place))", from: heap)
           heap.clear()
         }
       }

@@ -16,9 +16,12 @@ final class CopyThreadTests: XCTestCase {
       "local n, s = 5, 'text' return function(a) return n, s, a end, 'x'",
       "local n, s, a = ... assert(n == 5 and s == 'text' and a == 'x')", isLight: true)
     thread(
-      "local n = 5 return function(...) return n, string.format('%d', n), select('#', ...) end, nil",
+      "local n = 5 return function(...) return n, string.format('%d', n), select('#', ...) end, "
+        + "nil",
       "local n, s, c = ... assert(n == 5 and s == '5' and c == 1)", isLight: true)
-    thread("return function(...) return ... end, 'twenty characters..'", "assert(#... == 19)", isLight: true)
+    thread(
+      "return function(...) return ... end, 'twenty characters..'", "assert(#... == 19)",
+      isLight: true)
     thread(
       "return function(...) return select('#', ...) end, 1, 2, 3, 4, 5", "assert(... == 5)",
       isLight: false)
@@ -37,7 +40,8 @@ final class CopyThreadTests: XCTestCase {
     sender.setHandle("h", object.ref)
     receiver.setHandle("h", object.ref)
     thread(
-      "local h = h return function(x) return h, x end, h", "local a, b = ... assert(a == h and b == h)",
+      "local h = h return function(x) return h, x end, h",
+      "local a, b = ... assert(a == h and b == h)",
       from: sender, to: receiver, isLight: true)
     XCTAssertEqual(object.references, 2)
     XCTAssertTrue(
@@ -79,7 +83,9 @@ final class CopyThreadTests: XCTestCase {
       """
       config = {level = 1}
       return function()
-        local function nested() return function() config.level = config.level + 1 mark = missing end end
+        local function nested()
+          return function() config.level = config.level + 1 mark = missing end
+        end
         nested()()
         return config.level, mark
       end
@@ -91,7 +97,8 @@ final class CopyThreadTests: XCTestCase {
     // Named by a function that comes as an argument or in a table.
     thread(
       "function helper() return 7 end return function(f, t) return f() + t.f() end, "
-        + "function() return helper() end, {f = function() return helper() end}", "assert(... == 14)")
+        + "function() return helper() end, {f = function() return helper() end}",
+      "assert(... == 14)")
     // False is a value.
     thread("flag = false return function() return flag end", "assert(... == false)")
   }
@@ -119,8 +126,9 @@ final class CopyThreadTests: XCTestCase {
   }
 
   func testLongGlobalNames() {
+    let name = String(repeating: "x", count: 60)
     thread(
-      "\(String(repeating: "x", count: 60)) = 5 return function() return \(String(repeating: "x", count: 60)) end",
+      "\(name) = 5 return function() return \(name) end",
       "assert(... == 5)")
   }
 
@@ -165,7 +173,8 @@ final class CopyThreadTests: XCTestCase {
     thread(
       """
       shared = {1}
-      first = {shared, function() return shared end, {shared}, io.stdout, ('long'):rep(50), 'word', 'word'}
+      first = {shared, function() return shared end, {shared}, io.stdout, ('long'):rep(50),
+        'word', 'word'}
       second = {shared, {shared}, ('long'):rep(50), 'word', 'word', function() return third end}
       third = {shared, second}
       return function()
@@ -214,18 +223,19 @@ final class CopyThreadTests: XCTestCase {
         assert(not ok, 'not refused')
         assert(message == "create: thread function assigns '" .. name
           .. "', a local of its creator (test.lua:" .. line
-          .. "); each thread has its own copy: use lwkt.shared, a message, or sharing=true", message)
+          .. "); each thread has its own copy: use lwkt.shared, a message, or sharing=true",
+          message)
         assert(count == 0 and fine == 0)
       end
-      refused('count', 11, function()
+      refused('count', 12, function()
         count = count + 1
       end)
-      refused('count', 13, function() local function f() return function() count = 1 end end end)
-      refused('count', 14, function() if false then count = 1 end end, 1, 2)
+      refused('count', 14, function() local function f() return function() count = 1 end end end)
+      refused('count', 15, function() if false then count = 1 end end, 1, 2)
       local function deeper()
         local mine = 1
-        refused('mine', 17, function() mine = 2 end)
-        refused('mine', 18, function() mine, count = nil end)
+        refused('mine', 18, function() mine = 2 end)
+        refused('mine', 19, function() mine, count = nil end)
         local function helper() count = 1 end
         create(function() helper() end)
         create(function() local count = count count = 1 end)
@@ -249,7 +259,7 @@ final class CopyThreadTests: XCTestCase {
       -- In a coroutine: its own locals, and those of whoever resumed it.
       local co = coroutine.wrap(function()
         local here = 1
-        refused('here', 42, function() here = 2 end)
+        refused('here', 43, function() here = 2 end)
         create(function() count = 2 end, 'alone')
         local ok, message = pcall(create_over, function() count = 2 end)
         assert(not ok and message:find("assigns 'count'"), message)
@@ -291,7 +301,8 @@ extension Heap {
     lua_pushvalue(L, environment)
     lua_pushcclosure(L, { $0.map(createThread) ?? 0 }, 2)
     // Raises what the function returned: [ok, message].
-    load("local c = ... return function(...) local ok, m = c(...) if not ok then error(m, 0) end end")
+    load(
+      "local c = ... return function(...) local ok, m = c(...) if not ok then error(m, 0) end end")
     lua_rotate(L, -2, 1)
     lua_pcallk(L, 1, 1, 0, 0, nil)
     lua_rawset(L, -3)

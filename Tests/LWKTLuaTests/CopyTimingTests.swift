@@ -24,7 +24,9 @@ final class CopyTimingTests: XCTestCase {
 
   private var isWanted: Bool { ProcessInfo.processInfo.environment["LWKT_TIMING"] != nil }
 
-  private func values(_ name: String, _ make: String, _ turns: Int = 1_000_000, per entries: Int = 1) {
+  private func values(
+    _ name: String, _ make: String, _ turns: Int = 1_000_000, per entries: Int = 1
+  ) {
     let heap = Heap()
     let L = heap.L
     let count = heap.run(make)
@@ -63,7 +65,9 @@ final class CopyTimingTests: XCTestCase {
     heap.run("return 7")
     var sum: Int64 = 0
     measure("raw type + isinteger + tointeger", 10_000_000) {
-      if lua_type(L, 2) == LUA_TNUMBER, lua_isinteger(L, 2) != 0 { sum &+= lua_tointegerx(L, 2, nil) }
+      if lua_type(L, 2) == LUA_TNUMBER, lua_isinteger(L, 2) != 0 {
+        sum &+= lua_tointegerx(L, 2, nil)
+      }
     }
     measure("raw checkstack + pushinteger + pop", 10_000_000) {
       if lua_checkstack(L, 8) != 0 { lua_pushinteger(L, sum) }
@@ -81,20 +85,24 @@ final class CopyTimingTests: XCTestCase {
     values("closure", "local n = 1 return function() return n end")
     values("10 MB string", "return ('x'):rep(10 << 20)", 20)
     let million = "local t = {} for i = 1, 1000000 do "
-    values("array of a million integers, each", million + "t[i] = i end return t", 3, per: 1_000_000)
+    values(
+      "array of a million integers, each", million + "t[i] = i end return t", 3, per: 1_000_000)
     values(
       "map of a million strings to integers, each", million + "t['key' .. i] = i end return t", 3,
       per: 1_000_000)
     values(
       "100 000 records of 3 fields, each field",
-      "local t = {} for i = 1, 100000 do t[i] = {name = 'n', value = i, kind = true} end return t", 3,
+      "local t = {} for i = 1, 100000 do t[i] = {name = 'n', value = i, kind = true} end return t",
+      3,
       per: 300_000)
     values(
       "list of 100 000 nodes, each", "local t for i = 1, 100000 do t = {next = t} end return t", 3,
       per: 100_000)
   }
 
-  private func thread(_ name: String, _ make: String, isThread: Bool = false, _ turns: Int = 500_000) {
+  private func thread(
+    _ name: String, _ make: String, _ isThread: Bool = false, _ turns: Int = 500_000
+  ) {
     let heap = Heap(isThread: isThread)
     let receiver = Heap(isThread: true)
     let L = heap.L
@@ -126,12 +134,26 @@ final class CopyTimingTests: XCTestCase {
     print("thread \(name): encode + dispose \(shown(encode)), decode + pop \(shown(decode)) ns")
   }
 
+  func testOne() throws {
+    try XCTSkipUnless(isWanted)
+    let L = luaL_newstate().unsafelyUnwrapped
+    luaL_openlibs(L)
+    measure("index of the standard modules, again in one heap", 20_000) {
+      lua_rawgeti(L, registryIndex, lua_Integer(LUA_RIDX_GLOBALS))
+      let state = CopyState.open(L, standard: -1)
+      state.indexStandardModules(L)
+      CopyState.close(state)
+      lwkt_pop(L, 1)
+    }
+    lua_close(L)
+  }
+
   func testThreads() throws {
     try XCTSkipUnless(isWanted)
     thread("without upvalues", "return load(string.dump(function() end)), 1")
     thread("empty function", "return function() end")
     thread("one global, one argument", "return function(n) print(n) end, 1")
-    thread("the same, from a thread", "return function(n) print(n) end, 1", isThread: true)
+    thread("the same, from a thread", "return function(n) print(n) end, 1", true)
     thread("three globals", "return function(n) print(string, n, table) end, 1")
     thread("captured number", "local k = 4 return function(n) return k + n, print end, 1")
     thread("captured table", "local k = {4} return function(n) return k[1] + n, print end, 1")

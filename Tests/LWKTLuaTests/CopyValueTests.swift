@@ -46,7 +46,8 @@ final class CopyValueTests: XCTestCase {
       "return 'twelve bytes', 'sixteen bytes...'",
       "local a, b = ... assert(a == 'twelve bytes' and b == 'sixteen bytes...')", isLight: true)
     transfer(
-      "return 1, 'x', 2, ''", "local a, b, c, d = ... assert(a == 1 and b == 'x' and c == 2 and d == '')",
+      "return 1, 'x', 2, ''",
+      "local a, b, c, d = ... assert(a == 1 and b == 'x' and c == 2 and d == '')",
       isLight: true)
     transfer("return ('x'):rep(33)", "assert(... == ('x'):rep(33))", isLight: false)
     transfer(
@@ -56,7 +57,8 @@ final class CopyValueTests: XCTestCase {
   func testStringsInBuffers() {
     for length in [0, 1, 3, 4, 39, 40, 41, 63, 64, 65, 66, 1000, 100_000] {
       transfer(
-        "local s = ('\\0\\255ab'):rep(1 + \(length) // 4):sub(1, \(length)); return {s, s, [s] = s}",
+        "local s = ('\\0\\255ab'):rep(1 + \(length) // 4):sub(1, \(length)) "
+          + "return {s, s, [s] = s}",
         "local t = ... local s = ('\\0\\255ab'):rep(1 + \(length) // 4):sub(1, \(length)) "
           + "assert(t[1] == s and t[2] == s and t[s] == s)")
     }
@@ -81,7 +83,8 @@ final class CopyValueTests: XCTestCase {
   func testTables() {
     transfer("return {}", "assert(next((...)) == nil)")
     transfer(
-      "return {1, 2, nil, 4, {5, {6}}, name = 'x', [1.5] = true, [true] = 1.5, [-1] = {}, [''] = 0}",
+      "return {1, 2, nil, 4, {5, {6}}, name = 'x', [1.5] = true, [true] = 1.5, [-1] = {}, "
+        + "[''] = 0}",
       """
       local t = ...
       assert(t[1] == 1 and t[2] == 2 and t[3] == nil and t[4] == 4)
@@ -182,9 +185,12 @@ final class CopyValueTests: XCTestCase {
 
   func testEnvironment() {
     let thread = Heap(isThread: true)
-    transfer("return _G, {_ENV}, 1, 2, 3", "assert((...) == _ENV and select(2, ...)[1] == _ENV)", to: thread)
+    transfer(
+      "return _G, {_ENV}, 1, 2, 3", "assert((...) == _ENV and select(2, ...)[1] == _ENV)",
+      to: thread)
     // In a thread `_G` is the standard table: it is the environment over there too.
-    transfer("return _ENV, {[_G] = 1}", "local g, t = ... assert(g == _ENV and t[_ENV])", from: thread)
+    transfer(
+      "return _ENV, {[_G] = 1}", "local g, t = ... assert(g == _ENV and t[_ENV])", from: thread)
   }
 
   func testHandles() {
@@ -293,4 +299,3 @@ final class CopyValueTests: XCTestCase {
     XCTAssertEqual(heap.state.pointee.pendingCount, 0)
   }
 }
-
