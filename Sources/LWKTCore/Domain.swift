@@ -20,6 +20,10 @@ public struct Domain: ~Copyable {
   /// The owner's list of domains.
   public internal(set) var next: DomainRef?
   public internal(set) var previous: DomainRef?
+  /// How many of its threads are runnable, as `giveWork` last counted; its list of what it counted.
+  var runnable = 0
+  var countedIn: UInt64 = 0
+  var countedNext: DomainRef?
   /// Room for one more thread, as the binding sees it: it takes no strangers when false.
   public var isOpen = true
 

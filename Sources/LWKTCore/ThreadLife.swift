@@ -168,6 +168,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       gd.pointee.unnoticedTimers += 1
     }
     gd.unlink(self)
+    if gd.pointee.departing?.thread == self { gd.pointee.departing = nil }
     if let domain { domain.remove(self) }
     gd.count(.threadsEnded)
     let keptAlive = !pointee.flags.contains(.daemon)
@@ -336,8 +337,12 @@ extension UnsafeMutablePointer where Pointee == Message {
 }
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
-  /// The begin IPI: a new thread of this worker.
+  /// The begin IPI: a new thread of this worker, unless its domain has moved on with it.
   func beginLocally(_ thread: ThreadRef) {
+    guard thread.cpu == pointee.cpu else {
+      count(.ipisChased)
+      return sendIPI(IPI(.begin, thread), to: thread.cpu)
+    }
     link(thread)
     if pointee.isDraining { thread.abort(Payload()) }
     if let domain = thread.domain, !domain.pointee.isAdopted {
@@ -356,12 +361,14 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       next = thread.pointee.registryNext
       thread.abort(Payload())
     }
+    pointee.host.pointee.drainedWorkers.add(1, ordering: .acquiringAndReleasing)
   }
 
   /// No worker runs threads any more: whatever is left here will not run again. The worker's kernel
   /// thread. In two steps: first no thread waits for anything any more, on any worker, and so nothing
   /// that happens in the second can wake one whose memory its own worker is giving back.
   func endThreads() {
+    pointee.isDraining = false
     takeLastIPIs()
     var next = pointee.allThreads
     while let thread = next {

@@ -17,15 +17,16 @@ struct WorkPackage {
   var threadCount = 0
 }
 
-/// Nanoseconds between two hints of one worker.
-private let hintInterval: UInt64 = 50_000
+/// At most so many runnable threads are looked at for one request.
+private let longestLook = 4096
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
-  /// Own worker, idle: ask the next worker that has threads waiting, unless an answer is due.
+  /// Own worker, idle: ask the next worker that has threads waiting, unless an answer is due or was
+  /// refused a short time ago.
   func askForWork() {
     let host = pointee.host
     let count = host.pointee.startedWorkers.load(ordering: .acquiring)
-    guard pointee.askedCPU < 0, count > 1,
+    guard pointee.askedCPU < 0, count > 1, pointee.coarseNow >= pointee.nextAsk,
       host.pointee.phase.load(ordering: .relaxed) == HostPhase.running
     else { return }
     for step in 0..<count {
@@ -45,9 +46,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func hintIdleWorkers() {
     let host = pointee.host
     let started = host.pointee.startedWorkers.load(ordering: .relaxed)
-    guard host.pointee.workerCount > 1 else { return }
-    guard pointee.coarseNow &- pointee.lastHint > hintInterval else { return }
-    pointee.lastHint = pointee.coarseNow
+    guard host.pointee.workerCount > 1, pointee.coarseNow >= pointee.nextHint else { return }
+    pointee.nextHint = pointee.coarseNow + pointee.hintPause
     if started < host.pointee.workerCount { return host.startMoreWorkers() }
     guard host.pointee.active.load(ordering: .relaxed) < started else { return }
     for step in 1..<started {
@@ -60,68 +60,76 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
   }
 
-  /// The asked one's half, on the owner. While one of its threads runs (`drainDepth`), that one's
-  /// domain stays.
+  /// The asked one's half, on the owner, in the loop: half of what is runnable here, threads that have
+  /// not started first, then whole domains with no more runnable threads than are wanted still.
+  /// - Complexity: O(runnable threads), at most `longestLook`, and O(threads) of what is given.
   func giveWork(to cpu: Int) {
-    let current = lwktCurrentThread()
     let waiting = pointee.runQueue.count
-    // Half of what is runnable here, rounded up if one of ours runs besides.
-    var wanted = current == nil ? waiting / 2 : (waiting + 1) / 2
-    guard wanted > 0 else { return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu) }
+    var wanted = waiting / 2
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())
-    let stays = current?.domain
-    pointee.runQueue.forEachFromTheBack { thread in
-      if let domain = thread.domain {
-        guard domain != stays, domain.pointee.anchored == 0 else { return true }
-        let runnable = self.runnableCount(in: domain)
-        guard runnable <= max(wanted, waiting / 2), runnable < waiting || current != nil else {
-          return true
-        }
-        self.pack(domain, into: package)
-        wanted -= runnable
-        // The queue has lost threads besides this one: walk it afresh.
-        return false
+    if wanted > 0, !pointee.isDraining {
+      var counted = countDomains(packingStraysInto: package, atMost: &wanted)
+      while wanted > 0, let domain = counted {
+        counted = domain.pointee.countedNext
+        guard domain.pointee.anchored == 0, domain.pointee.runnable <= wanted else { continue }
+        wanted -= domain.pointee.runnable
+        pack(domain, into: package)
       }
-      guard !thread.pointee.flags.contains(.pinned) else { return true }
-      self.packStray(thread, into: package)
-      wanted -= 1
-      return wanted > 0
     }
-    while wanted > 0, let domain = movableDomain(besides: stays, atMost: wanted) {
-      wanted -= runnableCount(in: domain)
-      pack(domain, into: package)
-    }
-    if package.pointee.threadCount == 0 {
+    guard package.pointee.threadCount > 0 else {
       package.deallocate()
+      pointee.hintPause = min(2 * pointee.hintPause, GlobalData.longestPause)
       return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu)
     }
+    pointee.hintPause = GlobalData.shortestPause
     publishLoad()
     count(.threadsGiven, UInt64(package.pointee.threadCount))
     release(package, to: cpu)
     sendIPI(IPI(.giveWork, UnsafeMutableRawPointer(package), UInt(pointee.cpu)), to: cpu)
   }
 
-  private func runnableCount(in domain: DomainRef) -> Int {
-    var runnable = 0
-    domain.forEachThread { if $0.pointee.flags.contains(.onRunQueue) { runnable += 1 } }
-    return runnable
-  }
-
-  private func movableDomain(besides stays: DomainRef?, atMost wanted: Int) -> DomainRef? {
-    var domain = pointee.domains
-    while let candidate = domain {
-      domain = candidate.pointee.next
-      guard candidate != stays, candidate.pointee.anchored == 0 else { continue }
-      let runnable = runnableCount(in: candidate)
-      if runnable > 0, runnable <= wanted { return candidate }
+  /// Walk the run queue from its end: take out `wanted` threads without a domain, and count how many
+  /// of each domain are runnable. Returns the domains met, chained by `countedNext`.
+  private func countDomains(
+    packingStraysInto package: UnsafeMutablePointer<WorkPackage>, atMost wanted: inout Int
+  ) -> DomainRef? {
+    pointee.givings += 1
+    let stamp = pointee.givings
+    var first: DomainRef?
+    var last: DomainRef?
+    var looked = 0
+    pointee.runQueue.forEachFromTheBack { thread in
+      looked += 1
+      if let domain = thread.domain {
+        if domain.pointee.countedIn != stamp {
+          domain.pointee.countedIn = stamp
+          domain.pointee.runnable = 0
+          domain.pointee.countedNext = nil
+          if let last { last.pointee.countedNext = domain } else { first = domain }
+          last = domain
+        }
+        domain.pointee.runnable += 1
+      } else if wanted > 0, !thread.pointee.flags.contains(.pinned) {
+        packStray(thread, into: package)
+        wanted -= 1
+      }
+      return looked < longestLook
     }
-    return nil
+    guard looked >= longestLook else { return first }
+    // More may be runnable than were seen.
+    var domain = first
+    while let current = domain {
+      domain = current.pointee.countedNext
+      current.pointee.runnable = current.pointee.threadCount
+    }
+    return first
   }
 
   private func packStray(_ thread: ThreadRef, into package: UnsafeMutablePointer<WorkPackage>) {
     pointee.runQueue.remove(thread)
     unlink(thread)
+    thread.pointee.registry = .inTransit
     thread.pointee.runNext = package.pointee.strays
     package.pointee.strays = thread
     package.pointee.threadCount += 1
@@ -136,7 +144,11 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         self.pointee.runQueue.remove(thread)
         thread.pointee.flags.insert(.wokenInTransit)
       }
-      self.unlink(thread)
+      // A `nostart` thread is in the domain, but in nobody's list yet.
+      if thread.pointee.registry == .linked {
+        self.unlink(thread)
+        thread.pointee.registry = .inTransit
+      }
       thread.forEachTimer { timer in
         if timer.pointee.isArmed {
           self.pointee.timers.remove(timer)
@@ -171,14 +183,18 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     if pointee.askedCPU == cpu { pointee.askedCPU = -1 }
     guard let package else {
       pointee.askNext = cpu + 1
+      pointee.nextAsk = pointee.coarseNow + pointee.askPause
+      pointee.askPause = min(2 * pointee.askPause, GlobalData.longestPause)
       return
     }
+    pointee.askPause = GlobalData.shortestPause
     count(.threadsTaken, UInt64(package.pointee.threadCount))
     var thread = package.pointee.strays
     while let current = thread {
       thread = current.pointee.runNext
       link(current)
       pointee.runQueue.append(current)
+      if pointee.isDraining { current.abort(Payload()) }
     }
     var domain = package.pointee.domains
     while let current = domain {
@@ -193,7 +209,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     link(domain)
     domain.pointee.isAdopted = true
     domain.forEachThread { thread in
-      self.link(thread)
+      let isMine = thread.pointee.registry == .inTransit
+      if isMine { self.link(thread) }
       thread.forEachTimer { timer in
         if timer.pointee.index == Timer.inTransit {
           timer.pointee.index = -1
@@ -204,6 +221,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         thread.pointee.flags.remove(.wokenInTransit)
         self.pointee.runQueue.append(thread)
       }
+      // Its last owner gave it away before it had told its threads that the program ends.
+      if isMine, pointee.isDraining { thread.abort(Payload()) }
     }
   }
 }
@@ -228,6 +247,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if pointee.flags.contains(.pinned) { pinnedHere -= 1 }
     guard pinnedHere == 0 else { return false }
     gd.pointee.host.startWorkers(through: cpu)
+    guard cpu < gd.pointee.host.pointee.startedWorkers.load(ordering: .acquiring) else {
+      return false
+    }
     gd.pointee.departing = Departure(domain: domain, thread: self, cpu: cpu)
     return true
   }
@@ -241,9 +263,17 @@ struct Departure {
 }
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
-  /// The thread that asked for it has switched away: send its domain off. In the loop.
-  func depart(_ departure: Departure) {
+  /// `thread` has switched away: if it asked to move, send its domain off. In the loop. Where it was
+  /// parked with its native stack after all, it stays.
+  @inline(never)
+  func departIfAsked(_ thread: ThreadRef) {
+    guard let departure = pointee.departing, departure.thread == thread else { return }
     pointee.departing = nil
+    if thread.pointee.parkedStack != nil { return scheduleLocally(thread) }
+    depart(departure)
+  }
+
+  private func depart(_ departure: Departure) {
     departure.thread.pointee.flags.insert(.wokenInTransit)
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())

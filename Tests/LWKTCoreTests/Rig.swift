@@ -21,6 +21,7 @@ enum Turn {
 final class Script: @unchecked Sendable {
   var pc = 0
   var count = 0
+  var isWaiting = false
   let body: (Script, ThreadRef) -> Turn
   /// Threads with equal groups share a domain, which is what `sharing` threads do.
   let group: Group?
@@ -33,7 +34,54 @@ final class Script: @unchecked Sendable {
   }
 }
 
-/// Threads of one domain.
+extension Script {
+  enum Received {
+    case message(MessageRef)
+    case wait
+    case over(WakeReason)
+  }
+
+  /// The next message of `port`. `.wait`: end the turn so, and call this again in the next one.
+  func receive(_ port: PortRef, _ thread: ThreadRef, deadline: UInt64? = nil) -> Received {
+    if isWaiting {
+      isWaiting = false
+      let reason = thread.finishWait()
+      guard reason == .ready else { return .over(reason) }
+      return .message(thread.pointee.wakeValue!.message)
+    }
+    var message: MessageRef?
+    switch port.receive(thread, deadline: deadline, into: &message) {
+    case .ready: return .message(message!)
+    case .waiting:
+      isWaiting = true
+      return .wait
+    case .waitOver: return .over(thread.finishWait())
+    case .wouldWait: return .over(.gone)
+    }
+  }
+}
+
+/// Send `value` one way; false if the port is closed.
+@discardableResult
+func sendOneWay(
+  _ value: Int, to port: PortRef, from thread: ThreadRef?, flags: Message.Flags = []
+) -> Bool {
+  let message = MessageRef.make(
+    sender: thread, payload: payload(value), flags: flags.union(.oneWay))
+  if port.send(message, from: nil) == .sent { return true }
+  message.object.releaseObject()
+  return false
+}
+
+extension MessageRef {
+  /// The value of a one-way message, which is released.
+  func takeNumber() -> Int {
+    defer { object.releaseObject() }
+    return pointee.payload.number
+  }
+}
+
+/// Threads of one domain, made where it lives.
 final class Group: @unchecked Sendable {
   var domain: DomainRef?
 }
@@ -151,6 +199,7 @@ final class Rig: @unchecked Sendable {
     scripts.withLock { $0.append(script) }
     let thread = ThreadRef.make(host: state, parent: parent, options: options)
     thread.pointee.machine = Unmanaged.passUnretained(script).toOpaque()
+    if let group { settleIn(thread, group) }
     if !options.noStart { thread.begin() }
     return thread
   }
@@ -182,7 +231,7 @@ final class Rig: @unchecked Sendable {
 private let runScript: @convention(c) (UnsafeMutableRawPointer) -> Int32 = { raw in
   let thread = raw.thread
   let script = Unmanaged<Script>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
-  if thread.domain == nil { settleIn(thread, script.group) }
+  if thread.domain == nil { settleIn(thread, nil) }
   switch script.body(script, thread) {
   case .yield: return RunOutcome.yielded.rawValue
   case .preempted: return RunOutcome.preempted.rawValue
