@@ -38,11 +38,23 @@ let package = Package(
       name: "LWKTLua", dependencies: ["LWKTCore", "CLua", "CLWKT"], swiftSettings: swiftSettings),
     .executableTarget(
       name: "lwkt-lua",
-      dependencies: ["LWKTLua"],
+      dependencies: ["LWKTLua", "CLWKT"],
       swiftSettings: swiftSettings,
       // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]
     ),
-    .testTarget(name: "LWKTCoreTests", dependencies: ["LWKTCore", "CLWKT"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LWKTLuaTests", dependencies: ["LWKTLua", "LWKTCore", "CLua"],
+      swiftSettings: swiftSettings),
+    // Runs the built command; that it depends on it has it built first.
+    .testTarget(
+      name: "CommandTests", dependencies: ["lwkt-lua", "EmbedExample"],
+      swiftSettings: swiftSettings),
+    // What an embedder writes: a small program with Lua in it, run by a test.
+    .executableTarget(
+      name: "EmbedExample", dependencies: ["LWKTLua"], path: "Tests/EmbedExample",
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LWKTCoreTests", dependencies: ["LWKTCore", "CLWKT"], swiftSettings: swiftSettings),
   ]
 )

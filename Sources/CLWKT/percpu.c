@@ -43,6 +43,12 @@ void lwkt_eventfd_signal(int descriptor) {
   errno = saved;
 }
 
+void lwkt_eventfd_drain(int descriptor) {
+  uint64_t count;
+  ssize_t taken = read(descriptor, &count, sizeof count);
+  (void)taken; /* nothing there is fine */
+}
+
 void lwkt_block_all_signals(void) {
   sigset_t all;
   sigfillset(&all);
@@ -79,4 +85,13 @@ int lwkt_usable_cpus(void) {
                                                          : (int)sysconf(_SC_NPROCESSORS_ONLN);
   if (cpus < 1) cpus = 1;
   return cgroup_quota(cpus);
+}
+
+void lwkt_print_error(const char *text) {
+  fflush(stdout);
+  flockfile(stderr);
+  fputs_unlocked(text, stderr);
+  putc_unlocked('\n', stderr);
+  fflush_unlocked(stderr);
+  funlockfile(stderr);
 }

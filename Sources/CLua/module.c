@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define TRAMPOLINE(name) \
-  static int l_##name(lua_State *L) { return lwkt_call(L, lwkt_s_##name); }
+  __attribute__((unused)) static int l_##name(lua_State *L) { return lwkt_call(L, lwkt_s_##name); }
 LWKT_MODULE_FUNCTIONS(TRAMPOLINE)
 LWKT_THREAD_METHODS(TRAMPOLINE)
 LWKT_PORT_METHODS(TRAMPOLINE)
@@ -30,10 +30,9 @@ static int handle_index(lua_State *L) {
 }
 
 static int handle_newindex(lua_State *L) {
-  lua_pushvalue(L, 1);
-  luaL_tolstring(L, 1, NULL);
-  return luaL_error(L, "attempt to set field '%s' of %s, whose fields are read-only",
-                    luaL_tolstring(L, 2, NULL), lua_tostring(L, -2));
+  const char *object = luaL_tolstring(L, 1, NULL);
+  const char *field = luaL_tolstring(L, 2, NULL);
+  return luaL_error(L, "cannot set '%s' of %s: its fields are read-only", field, object);
 }
 
 static int handle_gc(lua_State *L) {
@@ -55,7 +54,7 @@ static void set_methods(lua_State *L, const luaL_Reg *methods, const char *prefi
   }
 }
 
-void lwkt_new_handle_type(lua_State *L, int kind, const char *name, const luaL_Reg *methods,
+void lwkt_new_handle_type(lua_State *L, const char *name, const luaL_Reg *methods,
                           const char *prefix) {
   lua_createtable(L, 0, 8);
   lua_pushstring(L, name);
@@ -72,30 +71,25 @@ void lwkt_new_handle_type(lua_State *L, int kind, const char *name, const luaL_R
   set_methods(L, methods, prefix);
   lua_pushcclosure(L, handle_index, 1);
   lua_setfield(L, -2, "__index");
-  (void)kind;
 }
 
 /* tok:with(fn, ...): fn's results, released whatever happens. */
 static int with_done(lua_State *L, int status, lua_KContext held) {
   if (status != LUA_OK && status != LUA_YIELD) {
-    lua_pushinteger(L, (lua_Integer)held);
-    lua_replace(L, 2);
-    lua_pushvalue(L, -1);
-    lua_replace(L, 3);
-    lua_settop(L, 3);
-    lwkt_call(L, lwkt_s_token_unwind);
-    lua_settop(L, 3);
+    lwkt_s_token_unwind((int)held);
     return lua_error(L);
   }
-  lwkt_call(L, lwkt_s_token_rel);
+  /* The stack: the token, then fn's results. */
+  lua_pushcfunction(L, l_token_rel);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
   return lua_gettop(L) - 1;
 }
 
 static int with_held(lua_State *L, int status, lua_KContext context) {
   (void)status, (void)context;
-  /* token, fn, arguments..., what get returned */
-  lua_settop(L, -2);
-  lua_Integer held = lwkt_s_token_count() - 1;
+  lua_settop(L, -2); /* what get returned */
+  lua_KContext held = lwkt_s_token_count() - 1;
   int arguments = lua_gettop(L) - 2;
   return with_done(L, lua_pcallk(L, arguments, LUA_MULTRET, 0, held, with_done), held);
 }
@@ -117,13 +111,11 @@ static int prelude_function(lua_State *L, const char *name) {
     if (luaL_loadbufferx(L, lwkt_prelude, strlen(lwkt_prelude), "=[lwkt]", "t") != LUA_OK) {
       return lua_error(L);
     }
-    lua_createtable(L, 0, 4);
-    lua_pushcfunction(L, l_scope_enter);
-    lua_setfield(L, -2, "enter");
-    lua_pushcfunction(L, l_scope_leave);
-    lua_setfield(L, -2, "leave");
-    lua_pushcfunction(L, l_thread_traceback);
-    lua_setfield(L, -2, "traceback");
+    static const luaL_Reg support[] = {
+        {"enter", l_scope_enter},   {"leave", l_scope_leave},
+        {"expire", l_scope_expire}, {"traceback", l_thread_traceback},
+        {"await", l_thread_await},  {NULL, NULL}};
+    luaL_newlib(L, support);
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, "lwkt");
     lua_remove(L, -2);
@@ -152,21 +144,68 @@ static int call_prelude(lua_State *L, const char *name) {
 static int scope(lua_State *L) { return call_prelude(L, "scope"); }
 static int timeout(lua_State *L) { return call_prelude(L, "timeout"); }
 
+/* ---- functions that an embedder registers ---- */
+
+static int registered(lua_State *L) { return lwkt_call(L, lwkt_s_registered); }
+
+int lwkt_registered_number(lua_State *L) {
+  return (int)lua_tointegerx(L, lua_upvalueindex(1), NULL);
+}
+
+void lwkt_register(lua_State *L, const char *name, int number) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  lua_pushstring(L, name);
+  lua_pushinteger(L, number);
+  lua_pushcclosure(L, registered, 1);
+  lua_rawset(L, -3);
+  lwkt_pop(L, 1);
+}
+
+/* ---- the beginning of a thread that has to load modules first ---- */
+
+static int starter_done(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  return lua_gettop(L);
+}
+
+static int start(lua_State *L) { return lwkt_call(L, lwkt_s_start); }
+
+static int starter_ready(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, starter_done);
+  return starter_done(L, LUA_OK, 0);
+}
+
+static int starter(lua_State *L) {
+  lua_pushcfunction(L, start);
+  lua_callk(L, 0, LUA_MULTRET, 0, starter_ready);
+  return starter_ready(L, LUA_OK, 0);
+}
+
+void lwkt_push_starter(lua_State *L) { lua_pushcfunction(L, starter); }
+
+bool lwkt_is_exit(lua_State *L) {
+  return lua_gettop(L) > 0 && lua_touserdata(L, -1) == lwkt_exit_key() &&
+         lua_islightuserdata(L, -1);
+}
+
+bool lwkt_in_finaliser(lua_State *L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
+
 int lwkt_open_module(lua_State *L) {
   luaL_newlib(L, module_functions);
   lua_pushcfunction(L, scope);
   lua_setfield(L, -2, "scope");
   lua_pushcfunction(L, timeout);
   lua_setfield(L, -2, "timeout");
-  lwkt_new_handle_type(L, LWKT_KIND_THREAD, "thread", thread_methods, "thread_");
+  lwkt_new_handle_type(L, "thread", thread_methods, "thread_");
   lwkt_handle_setmetatable(L, LWKT_KIND_THREAD);
-  lwkt_new_handle_type(L, LWKT_KIND_PORT, "port", port_methods, "port_");
+  lwkt_new_handle_type(L, "port", port_methods, "port_");
   lua_pushcfunction(L, l_handle_length);
   lua_setfield(L, -2, "__len");
   lwkt_handle_setmetatable(L, LWKT_KIND_PORT);
-  lwkt_new_handle_type(L, LWKT_KIND_MESSAGE, "message", message_methods, "message_");
+  lwkt_new_handle_type(L, "message", message_methods, "message_");
   lwkt_handle_setmetatable(L, LWKT_KIND_MESSAGE);
-  lwkt_new_handle_type(L, LWKT_KIND_TOKEN, "token", token_methods, "token_");
+  lwkt_new_handle_type(L, "token", token_methods, "token_");
   lua_pushcfunction(L, l_token_close);
   lua_setfield(L, -2, "__close");
   lua_getfield(L, -1, "__index");

@@ -295,3 +295,32 @@ bool lwkt_pushbig(lua_State *L, const char *bytes, size_t count) {
   lwkt_percpu()->swift_depth = depth;
   return status == LUA_OK;
 }
+
+void lwkt_setglobal(lua_State *L, const char *name) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  lua_pushstring(L, name);
+  lua_rotate(L, -3, -1);
+  lua_rawset(L, -3);
+  lwkt_pop(L, 1);
+}
+
+/* Upvalue 1: how many functions; they follow. The context counts those that have run. */
+static int sequence_next(lua_State *L, int status, lua_KContext done) {
+  (void)status;
+  int count = (int)lua_tointeger(L, lua_upvalueindex(1));
+  int arguments = lua_gettop(L);
+  for (int index = (int)done; index < count; index++) {
+    lua_pushvalue(L, lua_upvalueindex(2 + index));
+    for (int argument = 1; argument <= arguments; argument++) lua_pushvalue(L, argument);
+    lua_callk(L, arguments, 0, index + 1, sequence_next);
+  }
+  return 0;
+}
+
+static int sequence(lua_State *L) { return sequence_next(L, LUA_OK, 0); }
+
+void lwkt_pushsequence(lua_State *L, int count) {
+  lua_pushinteger(L, count);
+  lua_rotate(L, -(count + 1), 1);
+  lua_pushcclosure(L, sequence, count + 1);
+}

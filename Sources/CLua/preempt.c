@@ -163,6 +163,11 @@ void lwkt_open_hooks(lua_State *L) {
 static int restore(lua_State *L) {
   lua_sethook(L, NULL, 0, 0);
   if (!lua_checkstack(L, 6)) return 0;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &hook_table) == LUA_TNIL) {
+    lua_pop(L, 1);
+    return 0;
+  }
+  lua_pop(L, 1);
   if (push_entry(L, L) != LUA_TTABLE) {
     lua_pop(L, 1);
     return 0;
@@ -182,6 +187,7 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   struct lwkt_percpu *self = lwkt_percpu();
   if (self->base_L == NULL) return;
   if (lwkt_s_take_interrupt()) luaL_error(L, "interrupted!");
+  if (lwkt_s_must_end()) luaL_error(L, "aborted");
   if (!lwkt_s_may_preempt()) return;
   /* Only a count or line event may yield. */
   if (lua_isyieldable(L)) {

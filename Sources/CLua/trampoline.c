@@ -5,6 +5,10 @@ static int finish(lua_State *L, int result);
 
 static int call(lua_State *L, int (*function)(lua_State *)) {
   struct lwkt_percpu *self = lwkt_percpu();
+  if (self->td == NULL) {
+    return luaL_error(L, "no thread runs here: the program is over, or this is a finaliser of a "
+                         "heap that is being closed");
+  }
   self->swift_depth++;
   int result = function(L);
   lwkt_percpu()->swift_depth--;
@@ -21,6 +25,12 @@ static int after_wait(lua_State *L, int status, lua_KContext context) {
   return lwkt_call(L, lwkt_s_resumed);
 }
 
+static int after_move(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static int after_yield(lua_State *L, int status, lua_KContext context) {
   (void)L, (void)status, (void)context;
   return 0;
@@ -28,7 +38,7 @@ static int after_yield(lua_State *L, int status, lua_KContext context) {
 
 static int after_require(lua_State *L, int status, lua_KContext context) {
   (void)status, (void)context;
-  lua_settop(L, -2); /* what require returned */
+  lua_pop(L, 1); /* what require returned */
   return lwkt_call(L, lwkt_s_retry);
 }
 
@@ -60,11 +70,9 @@ static int finish(lua_State *L, int result) {
     lua_insert(L, -2);
     lua_concat(L, 2);
     return lua_error(L);
+  case LWKT_MOVED: return switch_away(L, LWKT_SWITCH_WAIT, after_move);
   case LWKT_THROW: return lua_error(L);
   case LWKT_REQUIRE:
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_getfield(L, -1, "package");
-    lua_pop(L, 2);
     lua_rawgetp(L, LUA_REGISTRYINDEX, lwkt_require_key());
     lua_insert(L, -2);
     lua_callk(L, 1, 1, 0, after_require);

@@ -13,6 +13,8 @@ public struct Domain: ~Copyable {
   public let heap: UnsafeMutableRawPointer
   var firstThread: ThreadRef?
   public internal(set) var threadCount = 0
+  /// How many of them are on the run queue.
+  var runnable = 0
   /// How many may not leave this worker: pinned, or with a parked native stack.
   public internal(set) var anchored = 0
   /// False between the giver's letting go and the taker's adopting.
@@ -20,10 +22,6 @@ public struct Domain: ~Copyable {
   /// The owner's list of domains.
   public internal(set) var next: DomainRef?
   public internal(set) var previous: DomainRef?
-  /// How many of its threads are runnable, as `giveWork` last counted; its list of what it counted.
-  var runnable = 0
-  var countedIn: UInt64 = 0
-  var countedNext: DomainRef?
   /// Room for one more thread, as the binding sees it: it takes no strangers when false.
   public var isOpen = true
 

@@ -30,16 +30,18 @@ public struct GlobalData: ~Copyable {
   var askedCPU = -1
   /// Where the next search for a worker to ask begins.
   var askNext: Int
-  /// When it asks again after a refusal, and how long it pauses after the next one: nanoseconds.
+  /// Refusals in a row, and when to ask again.
+  var refusals = 0
   var nextAsk: UInt64 = 0
-  var askPause = GlobalData.shortestPause
-  /// How often it was asked for work.
-  var givings: UInt64 = 0
   /// When it hints again that there is work here, and how long it pauses after that.
   var nextHint: UInt64 = 0
   var hintPause = GlobalData.shortestPause
-  /// The system call engine, made when first needed.
-  var engine: (any SysportEngine)?
+  /// See `joinsWaker`.
+  var lastWaker = -1
+  var wakeStreak = 0
+  var wokenAt: UInt64 = 0
+  /// This worker's system calls, made when first needed.
+  var sysport: Sysport?
   var stacks = StackPool()
   var pools = ObjectPools()
   var nextThreadID: UInt64
@@ -54,7 +56,7 @@ public struct GlobalData: ~Copyable {
 
   static let switchesPerPoll = 32
   /// Nanoseconds between two questions for work, or two hints. Each that leads to nothing doubles the
-  /// pause.
+  /// pause: a worker that has nothing to give should not be kept busy with saying so.
   static let shortestPause: UInt64 = 50_000
   static let longestPause: UInt64 = 3_200_000
 
@@ -80,6 +82,9 @@ struct CPUShared: ~Copyable {
   let sleepState = Atomic<UInt32>(SleepState.awake)
   /// IPIs from kernel threads that are no workers: a stack of `InboxEntry`, newest first.
   let inbox = Atomic<UInt>(0)
+  /// Calls of this worker that the pool has made: a stack of `SystemCall`, newest first. Pushed with
+  /// release, taken with acquire.
+  let returnedCalls = Atomic<UInt>(0)
   private let padding0 = Padding()
 
   // Written by the owner (relaxed), read by the monitor and by idle workers as hints.
@@ -128,7 +133,7 @@ public struct Counters: ~Copyable {
   public enum Name: Int, CaseIterable, Sendable {
     case switches, ipisSent, ipisAvoided, ipiQueueFull, ipisChased, threadsGiven, threadsTaken
     case preemptions, sysportMessages, tokenCollisions, threadsCreated, threadsEnded
-    case stacksParked, idleSleeps, workRequests
+    case stacksParked, idleSleeps, workRequests, threadsJoined
 
     public var label: StaticString {
       switch self {
@@ -147,6 +152,7 @@ public struct Counters: ~Copyable {
       case .stacksParked: "stacks_parked"
       case .idleSleeps: "idle_sleeps"
       case .workRequests: "work_requests"
+      case .threadsJoined: "threads_joined"
       }
     }
   }

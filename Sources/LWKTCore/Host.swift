@@ -110,13 +110,19 @@ public struct HostState: ~Copyable {
   let sleepTable = SleepTable()
   let names: NameTable
   let monitor: Monitor
+  let pool = BlockingPool()
+  let callDepot = Depot()
+  let sysportOptions: SysportOptions
+  /// For tests.
+  public let faults = Faults()
   /// Keeps the program running although it has no thread: an embedder's host between chunks.
   let isBackground: Bool
 
   init(
     workers: Int, binding: Binding, policy: Policy, background: Bool, ipiCapacity: Int,
-    spinNanoseconds: UInt64
+    spinNanoseconds: UInt64, sysport: SysportOptions
   ) {
+    sysportOptions = sysport
     workerCount = workers
     self.binding = binding
     self.policy = policy
@@ -145,6 +151,10 @@ public struct HostState: ~Copyable {
     }
     (queues).deinitialize(count: workerCount * workerCount)
     queues.deallocate()
+    for cpu in 0..<workerCount {
+      let descriptor = sharedBlocks[cpu].wakeDescriptor.load(ordering: .relaxed)
+      if descriptor >= 0 { close(descriptor) }
+    }
     sharedBlocks.deinitialize(count: workerCount)
     sharedBlocks.deallocate()
     globals.deinitialize(count: workerCount)
@@ -297,7 +307,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     gd.endThreads()
     pointee.binding.workerEnds()
     pointee.globalSlot(cpu).pointee.store(0, ordering: .releasing)
-    gd.pointee.engine?.close()
+    gd.pointee.sysport?.close()
     percpu.pointee.gd = nil
     gd.deinitialize(count: 1)
     gd.deallocate()
@@ -349,7 +359,8 @@ public final class Host: Sendable {
   ///   - ipiCapacity: slots of a queue between two workers, a power of two.
   public init(
     workers: Int, binding: Binding, policy: Policy = Policy(), background: Bool = false,
-    ipiCapacity: Int = 64, spinNanoseconds: UInt64? = nil
+    ipiCapacity: Int = 64, spinNanoseconds: UInt64? = nil,
+    sysport: SysportOptions = SysportOptions()
   ) {
     precondition((1...256).contains(workers), "workers must be 1 to 256")
     let spin = spinNanoseconds ?? (workers <= Host.usableCPUs ? 20_000 : 0)
@@ -357,7 +368,7 @@ public final class Host: Sendable {
     state.initialize(
       to: HostState(
         workers: workers, binding: binding, policy: policy, background: background,
-        ipiCapacity: ipiCapacity, spinNanoseconds: spin))
+        ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport))
     state.pointee.monitor.start(state)
     if background { state.startWorkers(through: 0) } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
@@ -392,6 +403,7 @@ public final class Host: Sendable {
     state.runWorker(0)
     state.pointee.monitor.join()
     state.joinWorkers(from: 1)
+    state.pointee.pool.stop()
   }
 
   /// Run `body` on worker `cpu`, between two threads. Any kernel thread.
@@ -411,6 +423,7 @@ public final class Host: Sendable {
     state.drain()
     state.pointee.monitor.join()
     state.joinWorkers(from: 0)
+    state.pointee.pool.stop()
   }
 
   /// How many cpus this process may really use: its affinity mask and its cgroup's quota.

@@ -35,6 +35,9 @@ extension UnsafeMutablePointer where Pointee == HostState {
     drain()
   }
 
+  /// Is the program over?
+  public var isDraining: Bool { pointee.phase.load(ordering: .acquiring) != HostPhase.running }
+
   /// The program is over: abort every thread left and let them run to their ends. Any kernel thread.
   public func drain() {
     guard

@@ -82,6 +82,31 @@ extension UnsafeMutablePointer where Pointee == Message {
   }
 
   public var object: ObjectRef { ObjectRef(self) }
+  /// Before it is sent: where it goes, one reference taken.
+  public func setTarget(_ port: PortRef) {
+    port.object.retainObject()
+    pointee.target = port
+  }
+
+  /// Before it is sent: where its answer is queued, one reference taken.
+  public func setReplyPort(_ port: PortRef) {
+    port.object.retainObject()
+    pointee.replyPort = port
+  }
+
+  /// Somebody outside the workers will answer with `completeOutside`, once.
+  public func expectOutside() {
+    _ = claimReply()
+    pointee.sender?.pointee.host.pointee.external.add(1, ordering: .relaxed)
+  }
+
+  /// The answer has come. Any kernel thread.
+  public func completeOutside() {
+    let host = pointee.sender?.pointee.host
+    completeReply()
+    host?.pointee.external.subtract(1, ordering: .acquiringAndReleasing)
+  }
+
   /// This message as its receiver sees it.
   public var receiverObject: ObjectRef { ObjectRef(self) + 1 }
   var waitable: UnsafeMutablePointer<Waitable> {
@@ -146,7 +171,10 @@ extension UnsafeMutablePointer where Pointee == Message {
   }
 
   /// The answer is in place: tell whoever waits. The one who claimed the reply, no lock held.
-  func completeReply() {
+  func completeReply() { scheduleChain(settleReply()) }
+
+  /// The same, but leaves it to the caller to schedule the threads that waited, chained by `runNext`.
+  func settleReply() -> ThreadRef? {
     let replyPort = pointee.replyPort
     if replyPort != nil { object.retainObject() }
     pointee.waitable.lock.lock()
@@ -161,12 +189,12 @@ extension UnsafeMutablePointer where Pointee == Message {
       woken = thread
     }
     pointee.waitable.lock.unlock()
-    scheduleChain(woken)
     if let replyPort {
       pointee.flags.insert(.isReply)
       if !replyPort.enqueueReply(self) { object.releaseObject() }
       replyPort.object.releaseObject()
     }
+    return woken
   }
 
   /// Lock held. Forget who was to answer it.

@@ -26,7 +26,7 @@ public struct Port: ~Copyable {
   public let id: UInt64
   /// NUL-terminated, owned, or nil.
   public let name: UnsafeMutablePointer<CChar>?
-  let host: HostRef
+  public let host: HostRef
   var registryNext: PortRef?
   var registryPrevious: PortRef?
 
@@ -207,6 +207,7 @@ extension UnsafeMutablePointer where Pointee == Port {
   @inline(never)
   private func waitForRoom(_ message: MessageRef, _ thread: ThreadRef) -> SendResult {
     thread.pointee.pendingMessage = message
+    thread.pointee.sendingMessage = message
     let ticket = thread.beginWait(.send, on: object)
     thread.enqueueNode(on: waitable, list: addressOf(&pointee.senders), ticket: ticket)
     pointee.waitable.lock.unlock()
@@ -233,6 +234,23 @@ extension UnsafeMutablePointer where Pointee == Port {
     pointee.waitable.lock.unlock()
     scheduleChain(woken)
     return true
+  }
+
+  /// Does `thread` alone receive from it?
+  public func belongs(to thread: ThreadRef) -> Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.owner == thread
+  }
+
+  /// What inspection shows.
+  public var glimpse: (queued: Int, receivers: Int, senders: Int, isClosed: Bool) {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return (
+      pointee.queue.count + pointee.urgentQueue.count, pointee.waitable.waiters.count,
+      pointee.senders.count, pointee.isClosed
+    )
   }
 
   func enqueueReply(_ message: MessageRef) -> Bool { enqueueForwarded(message) }

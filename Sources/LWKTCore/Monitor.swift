@@ -49,7 +49,8 @@ final class Monitor: Sendable {
     isStarted.store(true, ordering: .releasing)
   }
 
-  /// Wait until it has ended, which it does when the host has stopped.
+  /// Wait until it has ended, which it does when the host has stopped and every loop is left: until
+  /// then threads may have to be made to let go.
   func join() {
     guard isStarted.exchange(false, ordering: .acquiringAndReleasing) else { return }
     pthread_join(kernelThread, nil)
@@ -128,7 +129,7 @@ final class Monitor: Sendable {
       return
     }
     let isAsked = shared.pointee.attention.load(ordering: .relaxed)
-    let wanted = shared.pointee.load.load(ordering: .relaxed) > 0
+    let wanted = host.isDraining || shared.pointee.load.load(ordering: .relaxed) > 0
       || shared.pointee.inFlight.load(ordering: .relaxed) > 0
     if wanted, host.pointee.startedWorkers.load(ordering: .relaxed) < host.pointee.workerCount {
       host.startMoreWorkers()

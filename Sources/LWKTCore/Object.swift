@@ -16,6 +16,7 @@ public enum ObjectKind: UInt8, Sendable {
   case table
   case array
   case code
+  case systemCall
 }
 
 /// The first field of every object.
@@ -95,11 +96,12 @@ func destroyObject(_ object: ObjectRef) {
   case .token: object.token.destroy()
   case .counter, .table, .array: destroySharedObject(object)
   case .code: destroyCode(object)
+  case .systemCall: object.assumingMemoryBound(to: SystemCall.self).destroy()
   }
 }
 
 /// Where a field of a pointee is. Only for storage that stays where it is: fields of allocated blocks.
 @inlinable @inline(__always)
-func addressOf<Value: ~Copyable>(_ value: inout Value) -> UnsafeMutablePointer<Value> {
+public func addressOf<Value: ~Copyable>(_ value: inout Value) -> UnsafeMutablePointer<Value> {
   withUnsafeMutablePointer(to: &value) { $0 }
 }

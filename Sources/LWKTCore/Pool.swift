@@ -110,6 +110,7 @@ struct Depot: ~Copyable {
 struct ObjectPools: ~Copyable {
   var threads = FreeList()
   var messages = FreeList()
+  var calls = FreeList()
 
   deinit {}
 
@@ -137,6 +138,20 @@ struct ObjectPools: ~Copyable {
     guard let gd = mycpuIfWorker else { return free(thread) }
     gd.pointee.pools.threads.push(
       UnsafeMutableRawPointer(thread), gd.pointee.host.pointee.threadDepot)
+  }
+
+  static func allocateCall() -> SystemCallRef {
+    let size = MemoryLayout<SystemCall>.size
+    guard let gd = mycpuIfWorker else {
+      return newBlock(size).bindMemory(to: SystemCall.self, capacity: 1)
+    }
+    let block = gd.pointee.pools.calls.pop(gd.pointee.host.pointee.callDepot) ?? newBlock(size)
+    return block.bindMemory(to: SystemCall.self, capacity: 1)
+  }
+
+  static func freeCall(_ call: SystemCallRef) {
+    guard let gd = mycpuIfWorker else { return free(call) }
+    gd.pointee.pools.calls.push(UnsafeMutableRawPointer(call), gd.pointee.host.pointee.callDepot)
   }
 
   /// 16-byte aligned, as object pointers must be.

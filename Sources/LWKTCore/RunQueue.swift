@@ -7,6 +7,8 @@ struct RunQueue: ~Copyable {
   /// Bit p set: there are threads of priority p.
   private(set) var occupied: UInt32 = 0
   private(set) var count = 0
+  /// How many of them have no domain yet.
+  private(set) var strays = 0
   private let queues: UnsafeMutablePointer<Ends>
 
   init() {
@@ -18,6 +20,17 @@ struct RunQueue: ~Copyable {
 
   /// The best priority that waits here, or -1.
   var bestPriority: Int { 31 - occupied.leadingZeroBitCount }
+
+  /// A thread has come (1) or gone (-1).
+  @inline(__always)
+  private mutating func note(_ thread: ThreadRef, _ change: Int) {
+    count += change
+    if let domain = thread.domain {
+      domain.pointee.runnable += change
+    } else {
+      strays += change
+    }
+  }
 
   @inline(__always)
   mutating func append(_ thread: ThreadRef) {
@@ -33,7 +46,7 @@ struct RunQueue: ~Copyable {
       occupied |= 1 << UInt32(priority)
     }
     queues[priority].last = thread
-    count += 1
+    note(thread, 1)
   }
 
   /// To the head of its priority: for threads that the clock or the kernel has woken.
@@ -50,7 +63,7 @@ struct RunQueue: ~Copyable {
       occupied |= 1 << UInt32(priority)
     }
     queues[priority].first = thread
-    count += 1
+    note(thread, 1)
   }
 
   /// The thread that is to run next, taken out.
@@ -68,7 +81,7 @@ struct RunQueue: ~Copyable {
       occupied &= ~(1 << UInt32(priority))
     }
     thread.pointee.flags.remove(.onRunQueue)
-    count -= 1
+    note(thread, -1)
     return thread
   }
 
@@ -80,7 +93,7 @@ struct RunQueue: ~Copyable {
     if let next { next.pointee.runPrevious = previous } else { queues[priority].last = previous }
     if queues[priority].first == nil { occupied &= ~(1 << UInt32(priority)) }
     thread.pointee.flags.remove(.onRunQueue)
-    count -= 1
+    note(thread, -1)
   }
 
   /// Call `body` for each thread from the one that would run last to the one that would run first,

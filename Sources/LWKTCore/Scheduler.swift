@@ -29,7 +29,7 @@ public func lwktSchedule(_ thread: ThreadRef) {
   if thread.cpu == gd.pointee.cpu {
     gd.scheduleLocally(thread)
   } else {
-    gd.sendIPI(IPI(.schedule, thread), to: thread.cpu)
+    gd.sendIPI(IPI(.schedule, thread, UInt(gd.pointee.cpu) + 1), to: thread.cpu)
   }
 }
 
@@ -64,13 +64,30 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   /// The IPI half of schedule. The thread may have moved on: chase it.
-  private func scheduleRemote(_ thread: ThreadRef) {
+  /// `waker` is 1 + the worker that sent it first, 0 for none.
+  private func scheduleRemote(_ thread: ThreadRef, waker: UInt) {
     if thread.cpu == pointee.cpu {
+      if waker > 0, pointee.runQueue.count == 0, lwktCurrentThread() == nil,
+        joinsWaker(thread, Int(waker) - 1)
+      {
+        return
+      }
       scheduleLocally(thread)
     } else {
       count(.ipisChased)
-      sendIPI(IPI(.schedule, thread), to: thread.cpu)
+      sendIPI(IPI(.schedule, thread, waker), to: thread.cpu)
     }
+  }
+
+  /// A running thread has been scheduled by mistake of a wait that is undone: off the queue again. If
+  /// its waker is on another worker the IPI is waited for.
+  func takeBack(_ thread: ThreadRef) {
+    while !thread.pointee.flags.contains(.onRunQueue) {
+      drainIPIs()
+      lwkt_cpu_pause()
+    }
+    pointee.runQueue.remove(thread)
+    publishLoad()
   }
 
   /// A thread woken by the clock or the kernel goes first, so that a ticker is on time among hogs;
@@ -153,8 +170,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.host.wake(target)
   }
 
-  /// Serve everything that other workers have sent. In the loop: no thread of this worker runs, and
-  /// none is between its turn and the queues.
+  /// Serve everything that other workers have sent. In the loop, where no thread of this worker runs
+  /// and none is between its turn and the queues, or by a running thread in `takeBack`.
   private func drainIPIs() {
     for word in 0..<4 {
       var sources = pointee.shared.pointee.pending[word].exchange(0, ordering: .sequentiallyConsistent)
@@ -191,7 +208,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func act(on ipi: IPI) {
     switch ipi.kind {
     case .schedule:
-      scheduleRemote(ipi.pointer.unsafelyUnwrapped.thread)
+      scheduleRemote(ipi.pointer.unsafelyUnwrapped.thread, waker: ipi.value)
     case .begin:
       beginLocally(ipi.pointer.unsafelyUnwrapped.thread)
     case .wantWork:
@@ -232,7 +249,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       takeWork(ipi.pointer?.assumingMemoryBound(to: WorkPackage.self), from: Int(ipi.value))
     case .setPriority: ipi.pointer.unsafelyUnwrapped.releaseObject()
     case .snapshot: Unmanaged<Snapshot>.fromOpaque(ipi.pointer.unsafelyUnwrapped).release()
-    case .call: InboxEntryBox.discard(ipi)
+    case .call:
+      if !SystemCallRef.discardCancel(ipi) { InboxEntryBox.discard(ipi) }
     }
   }
 
@@ -308,9 +326,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     drainIPIs()
     if pointee.backlog.count > 0 { flushBacklog() }
     checkTimers()
-    if let engine = pointee.engine {
-      if engine.inFlight > 0 { engine.reap() }
-      pointee.shared.pointee.inFlight.store(engine.inFlight, ordering: .relaxed)
+    if let sysport = pointee.sysport {
+      if sysport.inFlight > 0 { sysport.reap() }
+      pointee.shared.pointee.inFlight.store(sysport.inFlight, ordering: .relaxed)
     }
     if pointee.host.pointee.phase.load(ordering: .acquiring) != HostPhase.running { drainThreads() }
     if pointee.runQueue.count > 1 { hintIdleWorkers() }
@@ -360,6 +378,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func idle() -> Bool {
     pointee.shared.pointee.isBusy.store(false, ordering: .relaxed)
     defer { pointee.shared.pointee.isBusy.store(true, ordering: .relaxed) }
+    noteTurn()
     attend()
     if pointee.runQueue.count > 0 { return true }
     if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return false }
@@ -384,7 +403,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         if pointee.shared.pointee.attention.load(ordering: .relaxed) { return true }
         lwkt_cpu_pause()
       }
-      if let engine = pointee.engine, engine.inFlight > 0, engine.reap() > 0 { return true }
+      if let sysport = pointee.sysport, sysport.inFlight > 0, sysport.reap() > 0 { return true }
       if let due = pointee.timers.earliest, due <= readClock() { return true }
     } while lwkt_nanotime() < end
     return false
@@ -395,8 +414,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func sleep() {
     let host = pointee.host
     let shared = pointee.shared
-    let inFlight = pointee.engine?.inFlight ?? 0
-    let state = inFlight > 0 ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
+    let inFlight = pointee.sysport?.inFlight ?? 0
+    let state = pointee.sysport?.sleepsInEngine ?? false
+      ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
     shared.pointee.sleepState.store(state, ordering: .sequentiallyConsistent)
     if hasBeenLeftSomething {
       let turned = shared.pointee.sleepState.compareExchange(
@@ -416,7 +436,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     let timeout = sleepNanoseconds()
     if state == CPUShared.SleepState.inEngine {
-      pointee.engine?.wait(timeoutNanoseconds: timeout)
+      pointee.sysport?.wait(timeoutNanoseconds: timeout)
     } else {
       _ = lwkt_futex_wait(shared.sleepWord, state, timeout)
     }

@@ -72,6 +72,12 @@ extension UnsafeMutablePointer where Pointee == HostState {
 }
 
 extension UnsafeMutablePointer where Pointee == Thread {
+  /// What it waits for. Exact on the owner's worker, else a glimpse of the wait word alone.
+  public var waitKindGlimpse: WaitKind {
+    if cpu == mycpu.pointee.cpu { return pointee.tokensLost ? .token : pointee.waitKind }
+    return pointee.waitWord.load(ordering: .relaxed) & 1 != 0 ? .external : .none
+  }
+
   /// Wait until `snapshot` is complete. The current thread.
   public func wait(for snapshot: Snapshot) -> WaitResult {
     tsleep(snapshot.ident, kind: .tsleep, deadline: nil) { !snapshot.isComplete }
@@ -132,6 +138,7 @@ public func describeObject(_ object: ObjectRef) -> String {
   case .table: "shared table"
   case .array: "shared array"
   case .code: "code"
+  case .systemCall: "system call " + object.assumingMemoryBound(to: SystemCall.self).pointee.operation.name
   }
 }
 

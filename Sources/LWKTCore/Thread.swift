@@ -38,6 +38,8 @@ public struct Thread: ~Copyable {
   public var machine: UnsafeMutableRawPointer?
   /// The binding's note of how to go on after a wait.
   public var resumption: Int32 = 0
+  /// How many arguments wait on the machine's stack for the first turn.
+  public var startCount: Int32 = 0
   /// The binding's key to what it keeps for this thread in `domain`.
   public var slot: Int32 = -1
   /// How deep the thread is in critical sections.
@@ -87,8 +89,15 @@ public struct Thread: ~Copyable {
   public internal(set) var scopes: UnsafeMutablePointer<TimeoutScope>?
   /// Identity of a `tsleep`. Owner, and wakers under the bucket's lock.
   var sleepIdent = SleepIdent()
-  /// The message that waits for room in a limited port, one reference. Guarded by the port's lock.
+  /// The binding's: the system call that the thread makes and waits for plainly, one reference.
+  /// Owner.
+  public var systemCall: SystemCallRef?
+  /// The message that waits for room in a limited port. Guarded by the port's lock.
   var pendingMessage: MessageRef?
+  /// The message of the send under way: the reference is the sender's until it is queued. Owner.
+  public internal(set) var sendingMessage: MessageRef?
+  /// What the binding keeps for the thread. Owner; read by others once it is dead.
+  public var extras: AnyObject?
   /// Requests received and not answered yet. Locked.
   var heldFirst: MessageRef?
 
@@ -110,7 +119,7 @@ public struct Thread: ~Copyable {
   // MARK: Locked
 
   /// How it ended. Written once, before `lifecycle` becomes dead; read freely after that.
-  public internal(set) var result = Payload()
+  public var result = Payload()
   public internal(set) var succeeded = false
   /// Has anybody seen the result?
   let noticed = Atomic<Bool>(false)

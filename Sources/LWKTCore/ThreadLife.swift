@@ -59,6 +59,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return true
   }
 
+  /// It runs a program: before `begin`.
+  public func markMain() { pointee.flags.insert(.main) }
+
   // MARK: priority
 
   /// Change the priority: at once on its own worker, else by IPI. Any worker, holding a reference.
@@ -78,6 +81,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
       pointee.priority = priority
     }
   }
+
+  public var priority: UInt8 { pointee.priority }
 
   /// Before `begin`.
   public func setInitialPriority(_ priority: UInt8) { pointee.priority = priority }
@@ -102,6 +107,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
       return
     }
     cancel(Self.abortBit)
+  }
+
+  /// Abort it because the program is over: that it ends by this is no error of its own. Owner.
+  func abortForDrain() {
+    markNoticed()
+    abort(Payload())
   }
 
   /// Set a cancel bit and end the present wait, if one may be ended. Any kernel thread.
@@ -178,7 +189,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   /// Wait for the end. The current thread is `waiter`. `.ready`: it is dead.
-  public func waitForEnd(_ waiter: ThreadRef, deadline: UInt64?, poll: Bool) -> WaitResult {
+  public func waitForEnd(
+    _ waiter: ThreadRef, deadline: UInt64?, poll: Bool, interruptible: Bool = true
+  ) -> WaitResult {
     if isDead { return .ready }
     if poll { return .wouldWait }
     pointee.waitable.lock.lock()
@@ -186,7 +199,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       pointee.waitable.lock.unlock()
       return .ready
     }
-    let ticket = waiter.beginWait(.join, on: object)
+    let ticket = waiter.beginWait(.join, on: object, interruptible: interruptible)
     waiter.enqueueNode(on: waitable, ticket: ticket)
     pointee.waitable.lock.unlock()
     waiter.armWaitTimer(deadline)
@@ -275,6 +288,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       current.pointee.port.object.releaseObject()
       current.deallocate()
     }
+    pointee.systemCall?.release()
     pointee.path.release()
     pointee.name?.deallocate()
     deinitialize(count: 1)
@@ -344,7 +358,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       return sendIPI(IPI(.begin, thread), to: thread.cpu)
     }
     link(thread)
-    if pointee.isDraining { thread.abort(Payload()) }
+    if pointee.isDraining { thread.abortForDrain() }
     if let domain = thread.domain, !domain.pointee.isAdopted {
       thread.pointee.flags.insert(.wokenInTransit)
       return
@@ -359,7 +373,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     var next = pointee.allThreads
     while let thread = next {
       next = thread.pointee.registryNext
-      thread.abort(Payload())
+      thread.abortForDrain()
     }
     pointee.host.pointee.drainedWorkers.add(1, ordering: .acquiringAndReleasing)
   }

@@ -15,6 +15,13 @@ public struct TimeoutScope {
 public typealias TimeoutScopeRef = UnsafeMutablePointer<TimeoutScope>
 
 extension UnsafeMutablePointer where Pointee == TimeoutScope {
+  /// Its time comes now instead of by the clock. The owner of the thread that is inside it.
+  public func expireNow() {
+    let timer = addressOf(&pointee.timer)
+    if timer.pointee.isArmed { mycpu.disarmTimer(timer) }
+    expire()
+  }
+
   /// The timer has fired. The thread's owner.
   func expire() {
     pointee.isExpired = true
@@ -24,6 +31,7 @@ extension UnsafeMutablePointer where Pointee == TimeoutScope {
 
 extension UnsafeMutablePointer where Pointee == Thread {
   /// Enter a scope that ends at `deadline`. The current thread.
+  /// `.max`: it has no time of its own, only `expireNow`.
   public func enterScope(deadline: UInt64) -> TimeoutScopeRef {
     let scope = TimeoutScopeRef.allocate(capacity: 1)
     scope.initialize(
@@ -33,7 +41,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.scopes = scope
     let timer = addressOf(&scope.pointee.timer)
     timer.pointee.deadline = deadline
-    mycpu.armTimer(timer)
+    if deadline != .max { mycpu.armTimer(timer) }
     return scope
   }
 

@@ -94,6 +94,15 @@ extension UnsafeMutablePointer where Pointee == Token {
   }
   public var displayName: String { "token " + String(cString: pointee.name) }
 
+  /// What inspection shows.
+  public var glimpse: (holder: String?, sharers: Int, waiters: Int, collisions: UInt64) {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return (
+      pointee.owner?.pathName, pointee.sharers, pointee.waitable.waiters.count, pointee.collisions
+    )
+  }
+
   /// A token with one reference, the caller's. See `HostState.token(named:)`.
   static func make(name: String, host: HostRef) -> TokenRef {
     let token = TokenRef.allocate(capacity: 1)
@@ -228,7 +237,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
   private func getTokenSlowly(_ token: TokenRef, shared: Bool) -> Result<WaitResult, TokenMisuse> {
     if !shared, holds(token) == .shared { return .failure(.upgrade) }
     if isCancelled {
-      // The error comes at this wait; nothing is lost or had.
+      // The error comes at this wait; nothing is lost, and the acquisition is undone.
+      push(token, shared: shared, generation: 0, held: false)
       pointee.wakeReason = .aborted
       return .success(.waitOver)
     }
@@ -282,6 +292,14 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   public enum TokenHold: Sendable { case none, shared, exclusive }
+
+  /// The thread was told to stop while it got `token`: let go of that acquisition. The current thread.
+  public func undoGet(_ token: TokenRef) {
+    guard let stack = pointee.tokens, stack.pointee.count > 0,
+      stack.pointee.references[stack.pointee.count - 1].token == token
+    else { return }
+    releaseTokens(downTo: stack.pointee.count - 1)
+  }
 
   /// How this thread holds `token`. The current thread.
   public func holds(_ token: TokenRef) -> TokenHold {

@@ -86,6 +86,17 @@ struct WaitList {
   var first: UnsafeMutablePointer<WaitNode>?
   var last: UnsafeMutablePointer<WaitNode>?
 
+  /// - Complexity: O(n)
+  var count: Int {
+    var count = 0
+    var node = first
+    while let current = node {
+      count += 1
+      node = current.pointee.next
+    }
+    return count
+  }
+
   @inline(__always)
   mutating func append(_ node: UnsafeMutablePointer<WaitNode>) {
     node.pointee.isLinked = true
@@ -231,6 +242,33 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.waitKind = .none
     pointee.waitObject = nil
     return pointee.wakeReason
+  }
+
+  /// Undo a `beginWait` whose switch will not happen. Own worker, the thread itself.
+  public func cancelBegunWait() {
+    let word = pointee.waitWord.load(ordering: .acquiring)
+    if word & 1 != 0, claim(word >> 2) {
+      pointee.wakeReason = .aborted
+    } else {
+      // Somebody has claimed it and puts it on a run queue, which it must not be on.
+      mycpu.takeBack(self)
+    }
+    finishWait()
+  }
+
+  /// The message that a receive's waker has handed over: its reference is the caller's.
+  @inline(__always)
+  public func takeHandedMessage() -> MessageRef? {
+    let message = pointee.wakeValue?.assumingMemoryBound(to: Message.self)
+    pointee.wakeValue = nil
+    return message
+  }
+
+  /// Wait until a time. The current thread. `deadline` is on the policy's clock.
+  public func sleep(until deadline: UInt64) -> WaitResult {
+    let ticket = beginWait(.sleep, on: nil)
+    armWaitTimer(deadline)
+    return abortedMeanwhile(ticket: ticket) ? .waitOver : .waiting
   }
 
   /// Own worker; takes the object's lock unless the waker has unlinked the node already.

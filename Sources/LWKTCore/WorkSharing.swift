@@ -17,8 +17,9 @@ struct WorkPackage {
   var threadCount = 0
 }
 
-/// At most so many runnable threads are looked at for one request.
-private let longestLook = 4096
+/// Most threads in one answer, so that no worker is held up long by giving.
+private let mostGiven = 512
+
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Own worker, idle: ask the next worker that has threads waiting, unless an answer is due or was
@@ -26,8 +27,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func askForWork() {
     let host = pointee.host
     let count = host.pointee.startedWorkers.load(ordering: .acquiring)
-    guard pointee.askedCPU < 0, count > 1, pointee.coarseNow >= pointee.nextAsk,
-      host.pointee.phase.load(ordering: .relaxed) == HostPhase.running
+    guard pointee.askedCPU < 0, count > 1,
+      host.pointee.phase.load(ordering: .relaxed) == HostPhase.running,
+      pointee.refusals == 0 || readClock() >= pointee.nextAsk
     else { return }
     for step in 0..<count {
       let candidate = (pointee.askNext + step) % count
@@ -60,21 +62,22 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
   }
 
-  /// The asked one's half, on the owner, in the loop: half of what is runnable here, threads that have
-  /// not started first, then whole domains with no more runnable threads than are wanted still.
-  /// - Complexity: O(runnable threads), at most `longestLook`, and O(threads) of what is given.
+  /// The asked one's half, on the owner: half of what is runnable here, threads that have not started
+  /// first, then whole domains with no more runnable threads than are wanted still. If one of its
+  /// threads runs (`takeBack`), that one's domain stays. After a refusal hints are made less often.
+  /// - Complexity: O(domains), and O(threads) of what is given.
   func giveWork(to cpu: Int) {
     let waiting = pointee.runQueue.count
-    var wanted = waiting / 2
+    let current = lwktCurrentThread()
+    // Half of what is runnable here, rounded up if one of ours runs besides.
+    var wanted = min(current == nil ? waiting / 2 : (waiting + 1) / 2, mostGiven)
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())
     if wanted > 0, !pointee.isDraining {
-      var counted = countDomains(packingStraysInto: package, atMost: &wanted)
-      while wanted > 0, let domain = counted {
-        counted = domain.pointee.countedNext
-        guard domain.pointee.anchored == 0, domain.pointee.runnable <= wanted else { continue }
-        wanted -= domain.pointee.runnable
-        pack(domain, into: package)
+      if pointee.runQueue.strays > 0 { packStrays(&wanted, into: package) }
+      // A thread that runs without a domain may be settling in any of them.
+      if current == nil || current?.domain != nil {
+        packDomains(&wanted, besides: current?.domain, into: package)
       }
     }
     guard package.pointee.threadCount > 0 else {
@@ -89,41 +92,35 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     sendIPI(IPI(.giveWork, UnsafeMutableRawPointer(package), UInt(pointee.cpu)), to: cpu)
   }
 
-  /// Walk the run queue from its end: take out `wanted` threads without a domain, and count how many
-  /// of each domain are runnable. Returns the domains met, chained by `countedNext`.
-  private func countDomains(
-    packingStraysInto package: UnsafeMutablePointer<WorkPackage>, atMost wanted: inout Int
-  ) -> DomainRef? {
-    pointee.givings += 1
-    let stamp = pointee.givings
-    var first: DomainRef?
-    var last: DomainRef?
-    var looked = 0
+  /// Threads that have not started, the newest first: they stand at the back.
+  private func packStrays(_ wanted: inout Int, into package: UnsafeMutablePointer<WorkPackage>) {
+    var left = wanted
+    var steps = 4 * mostGiven
     pointee.runQueue.forEachFromTheBack { thread in
-      looked += 1
-      if let domain = thread.domain {
-        if domain.pointee.countedIn != stamp {
-          domain.pointee.countedIn = stamp
-          domain.pointee.runnable = 0
-          domain.pointee.countedNext = nil
-          if let last { last.pointee.countedNext = domain } else { first = domain }
-          last = domain
-        }
-        domain.pointee.runnable += 1
-      } else if wanted > 0, !thread.pointee.flags.contains(.pinned) {
-        packStray(thread, into: package)
-        wanted -= 1
+      steps -= 1
+      if thread.domain == nil, !thread.pointee.flags.contains(.pinned) {
+        self.packStray(thread, into: package)
+        left -= 1
       }
-      return looked < longestLook
+      return left > 0 && steps > 0
     }
-    guard looked >= longestLook else { return first }
-    // More may be runnable than were seen.
-    var domain = first
-    while let current = domain {
-      domain = current.pointee.countedNext
-      current.pointee.runnable = current.pointee.threadCount
+    wanted = left
+  }
+
+  /// Domains with runnable threads, as long as the whole is not more than wanted. One that is more,
+  /// when it is all there is to give, stays: it would only change places.
+  private func packDomains(
+    _ wanted: inout Int, besides stays: DomainRef?, into package: UnsafeMutablePointer<WorkPackage>
+  ) {
+    var domain = pointee.domains
+    while wanted > 0, let candidate = domain {
+      domain = candidate.pointee.next
+      let runnable = candidate.pointee.runnable
+      guard candidate != stays, candidate.pointee.anchored == 0, runnable > 0, runnable <= wanted
+      else { continue }
+      wanted -= runnable
+      pack(candidate, into: package)
     }
-    return first
   }
 
   private func packStray(_ thread: ThreadRef, into package: UnsafeMutablePointer<WorkPackage>) {
@@ -183,18 +180,18 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     if pointee.askedCPU == cpu { pointee.askedCPU = -1 }
     guard let package else {
       pointee.askNext = cpu + 1
-      pointee.nextAsk = pointee.coarseNow + pointee.askPause
-      pointee.askPause = min(2 * pointee.askPause, GlobalData.longestPause)
+      pointee.refusals = min(pointee.refusals + 1, 6)
+      pointee.nextAsk = readClock() &+ (GlobalData.shortestPause << UInt64(pointee.refusals))
       return
     }
-    pointee.askPause = GlobalData.shortestPause
+    pointee.refusals = 0
     count(.threadsTaken, UInt64(package.pointee.threadCount))
     var thread = package.pointee.strays
     while let current = thread {
       thread = current.pointee.runNext
       link(current)
       pointee.runQueue.append(current)
-      if pointee.isDraining { current.abort(Payload()) }
+      if pointee.isDraining { current.abortForDrain() }
     }
     var domain = package.pointee.domains
     while let current = domain {
@@ -222,8 +219,46 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         self.pointee.runQueue.append(thread)
       }
       // Its last owner gave it away before it had told its threads that the program ends.
-      if isMine, pointee.isDraining { thread.abort(Payload()) }
+      if isMine, pointee.isDraining { thread.abortForDrain() }
     }
+  }
+}
+
+// MARK: Threads that talk to each other
+
+/// A worker's remote wakings in a row that were each followed by a short turn before threads join
+/// their waker. The higher numbered worker gives in first, so that two do not change places.
+private func streakToJoin(from waker: Int, to cpu: Int) -> Int { waker < cpu ? 16 : 48 }
+
+/// Nanoseconds of a turn that is short: less than waking a worker costs.
+private let shortTurn: UInt64 = 20_000
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  /// The worker has run out of threads: was what it was last woken for worth it? In the loop.
+  func noteTurn() {
+    guard pointee.wokenAt != 0 else { return }
+    if readClock() &- pointee.wokenAt > shortTurn { pointee.wakeStreak = 0 }
+    pointee.wokenAt = 0
+  }
+
+  /// This worker, which has nothing else, is woken by `waker` for `thread`. When that has happened
+  /// many times in a row for short turns only, the two sides are talking to each other, and the
+  /// thread's domain moves to the waker's worker: a switch there costs less than a wake-up here.
+  func joinsWaker(_ thread: ThreadRef, _ waker: Int) -> Bool {
+    if waker != pointee.lastWaker {
+      pointee.lastWaker = waker
+      pointee.wakeStreak = 0
+    }
+    pointee.wakeStreak += 1
+    pointee.wokenAt = readClock()
+    guard pointee.wakeStreak > streakToJoin(from: waker, to: pointee.cpu),
+      let domain = thread.domain, domain.pointee.isAdopted, domain.pointee.anchored == 0
+    else { return false }
+    pointee.wakeStreak = 0
+    pointee.wokenAt = 0
+    count(.threadsJoined)
+    depart(Departure(domain: domain, thread: thread, cpu: waker))
+    return true
   }
 }
 

@@ -7,6 +7,7 @@
 import CLWKT
 import CLua
 import LWKTCore
+import Synchronization
 
 // The codes of clua_binding.h.
 let resultWait = Int32(LWKT_WAIT.rawValue)
@@ -14,6 +15,7 @@ let resultYield = Int32(LWKT_YIELD.rawValue)
 let resultError = Int32(LWKT_ERROR.rawValue)
 let resultThrow = Int32(LWKT_THROW.rawValue)
 let resultRequire = Int32(LWKT_REQUIRE.rawValue)
+let resultMoved = Int32(LWKT_MOVED.rawValue)
 let resultExit = Int32(LWKT_EXIT.rawValue)
 let resultArgument = Int32(LWKT_ARGUMENT.rawValue)
 
@@ -26,16 +28,18 @@ var currentThread: ThreadRef { lwktCurrentThread().unsafelyUnwrapped }
 /// Push a string. Lua API that allocates: `lua_pushlstring`.
 func pushString(_ L: LuaState, _ text: String) {
   var text = text
-  text.withUTF8 { bytes in
-    _ = lua_pushlstring(L, UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self) ?? emptyText, bytes.count)
-  }
+  text.withUTF8 { bytes in _ = lua_pushlstring(L, cText(bytes), bytes.count) }
 }
 
-private nonisolated(unsafe) let emptyText: UnsafePointer<CChar> = {
-  let text = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
-  text.initialize(to: 0)
-  return UnsafePointer(text)
-}()
+/// The bytes as C sees them; for none, any address does.
+func cText(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafePointer<CChar> {
+  let none: StaticString = ""
+  return UnsafeRawPointer(bytes.baseAddress ?? none.utf8Start)
+    .assumingMemoryBound(to: CChar.self)
+}
+
+/// A line on the standard error, in one piece.
+func printError(_ text: String) { lwkt_print_error(text) }
 
 func pushString(_ L: LuaState, _ text: StaticString) {
   _ = lua_pushlstring(
@@ -170,48 +174,68 @@ private func copyOutGraph(
   return isCopied
 }
 
-/// Push the values of `payload`, which `owner` keeps alive. The results, or a code: a module that the
-/// values need may have to be loaded first.
+/// Push the values of `payload`, which `owner` keeps alive. Returns their number and `prefix`, how many
+/// results are on the stack already; or a code: a module that the values need may have to be loaded
+/// first.
 @inline(__always)
-func copyIn(_ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, owner: ObjectRef?) -> Int32 {
+func copyIn(
+  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, owner: ObjectRef, prefix: Int32 = 0
+) -> Int32 {
   if payload.pointee.buffer == nil, lua_checkstack(L, 8) != 0 {
     var reader = SlotReader(payload)
     while reader.hasNext { reader.push(L, 0) }
-    return Int32(truncatingIfNeeded: payload.pointee.count)
+    return prefix + Int32(truncatingIfNeeded: payload.pointee.count)
   }
-  return copyInGraph(L, payload, owner)
+  return copyInGraph(L, payload, owner, prefix)
 }
 
 @inline(never)
 private func copyInGraph(
-  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, _ owner: ObjectRef?
+  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, _ owner: ObjectRef, _ prefix: Int32
 ) -> Int32 {
-  _ = lua_checkstack(L, 6)
+  _ = lua_checkstack(L, 8)
   lwkt_pushownenvironment(L)
   let context = CopyContext(state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
   switch decodeValues(L, payload, context: context) {
-  case .values(let count): return count
+  case .values(let count):
+    lua_rotate(L, -(count + 1), -1)
+    lwkt_pop(L, 1)
+    return prefix + count
   case .failed: return resultError
   case .needsModule:
-    // Below the name: what to decode again, kept alive by its handle.
-    guard let owner else { return resultError }
-    pushHandle(L, owner)
-    lua_pushlightuserdata(L, UnsafeMutableRawPointer(payload))
-    lua_rotate(L, -3, 2)
-    return resultRequire
+    lua_rotate(L, -2, 1)
+    lwkt_pop(L, 1)
+    return requireFirst(L, payload, owner, prefix)
   }
 }
 
-/// The module is loaded: decode again. The stack has the owner's handle and the payload on top.
+/// The name of a module is on the top: note below it what is to be decoded when it is loaded.
+func requireFirst(
+  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, _ owner: ObjectRef, _ prefix: Int32
+) -> Int32 {
+  pushHandle(L, owner)
+  lua_pushlightuserdata(L, UnsafeMutableRawPointer(payload))
+  lua_pushinteger(L, Int64(prefix))
+  lua_rotate(L, -4, 3)
+  return resultRequire
+}
+
+/// The module is loaded: decode again what `requireFirst` noted.
 @c(lwkt_s_retry)
 public func retryDecode(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   LuaHeap.of(L).pointee.copyState.noteModules(L)
-  guard let raw = lua_touserdata(L, -1), let owner = handleObject(L, -2) else {
+  guard let raw = lua_touserdata(L, -2), let owner = handleObject(L, -3) else {
     return raise(L, "a message could not be received")
   }
-  lwkt_pop(L, 1)
-  return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner)
+  let prefix = Int32(truncatingIfNeeded: lua_tointegerx(L, -1, nil))
+  owner.retainObject()
+  defer { owner.releaseObject() }
+  lwkt_pop(L, 3)
+  if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.start)) {
+    return startInside(L)
+  }
+  return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner, prefix: prefix)
 }
 
 @c(lwkt_s_release)
@@ -239,6 +263,12 @@ func outcome(of kind: Int32) -> RunOutcome {
 @c(lwkt_s_may_preempt)
 public func mayPreempt() -> Bool { lwktCurrentThread()?.mayBePreempted() ?? false }
 
+@c(lwkt_s_must_end)
+public func mustEnd() -> Bool {
+  guard let thread = lwktCurrentThread() else { return false }
+  return thread.isAborted && thread.pointee.host.isDraining
+}
+
 @c(lwkt_s_take_interrupt)
 public func takeInterrupt() -> Bool {
   lwktCurrentThread()?.pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing) ?? false
@@ -249,7 +279,7 @@ public func takeInterrupt() -> Bool {
 /// How a thread goes on after a wait: `Thread.resumption`.
 enum Resumption: Int32 {
   case none, receiveValues, receiveMessage, reply, join, sleep, tsleep, send, request, requestReply
-  case lookup, waitAny, token, nothing, snapshot, cancelledReply, await
+  case lookup, waitAny, token, snapshot, cancelledReply, await, pending
 }
 
 /// Turn what an operation answered into a result: go on at once, or wait and go on later.
@@ -299,7 +329,7 @@ private func resume(_ L: LuaState, _ resumption: Resumption) -> Int32 {
   case .token: tokenGot(L)
   case .snapshot: snapshotTaken(L)
   case .await: awaited(L)
-  case .nothing: { currentThread.finishWait(); return 0 }()
+  case .pending: pendingAnswered(L)
   case .none: 0
   }
 }

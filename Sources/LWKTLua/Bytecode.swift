@@ -9,6 +9,8 @@
 // The format is the one of Lua 5.4.0 to 5.4.x; `BytecodeFormat.check` compares it with the library
 // that is linked. The reader is checked at every step: bytes cut short are an error, not a crash.
 
+import CLua
+
 /// A piece of the dump.
 struct ByteSpan: BitwiseCopyable {
   var offset: UInt32
@@ -28,7 +30,7 @@ enum BytecodeFormat {
   static let setUpvalue: UInt32 = 10
   static let getTabUp: UInt32 = 11
   static let setTabUp: UInt32 = 15
-  static let return_: UInt32 = 70
+  static let returning: UInt32 = 70
   static let closure: UInt32 = 79
 
   // Constants.
@@ -42,6 +44,41 @@ enum BytecodeFormat {
 
   /// Lua's compiler nests functions no deeper than this.
   static let nestingLimit = 255
+
+  /// Is the linked library's format the one that is known here? Nil if so, else a message. Once for
+  /// each process, in any heap. Needs 4 stack slots. Lua API that allocates: `luaL_loadbufferx`,
+  /// `lua_load`.
+  static func check(_ L: LuaState) -> String? {
+    let wrong = "this Lua library's bytecode is not that of Lua 5.4, for which this program is made"
+    let source: StaticString = "local a local function f(b) a = b; g = b return a end return f"
+    let base = lua_gettop(L)
+    defer { lwkt_pop(L, lua_gettop(L) - base) }
+    var dump = lwkt_bytes()
+    defer { freeBytes(&dump) }
+    let text = UnsafeRawPointer(source.utf8Start).assumingMemoryBound(to: CChar.self)
+    guard luaL_loadbufferx(L, text, source.utf8CodeUnitCount, "=check", "t") == LUA_OK,
+      lua_pcallk(L, 0, 1, 0, 0, nil) == LUA_OK, lwkt_dump(L, -1, &dump)
+    else { return wrong }
+    let bytes = UnsafeRawBufferPointer(start: dump.data, count: dump.count)
+    guard let analysis = try? BytecodeAnalysis(bytes), analysis.upvalues.count == 2,
+      analysis.upvalues[0].isAssigned, analysis.upvalues[0].isTaken,
+      !analysis.upvalues[1].isAssigned, !analysis.upvalues[1].isTaken,
+      analysis.names.count == 1, analysis.names[0].upvalue == 1
+    else { return wrong }
+    // And the factory: the function that it makes has the variables it was given.
+    var chunk = ByteWriter()
+    defer { chunk.free() }
+    BytecodeFactory.write(of: bytes, descriptors: analysis.descriptors, upvalues: 2, into: &chunk)
+    guard lwkt_undump(L, chunk.base, chunk.count) else { return wrong }
+    lua_pushinteger(L, 1)
+    lua_createtable(L, 0, 1)
+    guard callFactory(L, 2), lua_type(L, -1) == LUA_TFUNCTION else { return wrong }
+    lua_pushinteger(L, 2)
+    guard lua_pcallk(L, 1, 1, 0, 0, nil) == LUA_OK, lua_tointegerx(L, -1, nil) == 2 else {
+      return wrong
+    }
+    return nil
+  }
 }
 
 /// A global that the code names.

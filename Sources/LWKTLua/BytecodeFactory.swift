@@ -7,7 +7,7 @@
 //
 // Calling it makes a closure with fresh variables that hold the arguments.
 
-internal import Glibc
+import Glibc
 
 enum BytecodeFactory {
   /// Parameters live in registers, of which a function has no more than 255.
@@ -33,7 +33,7 @@ enum BytecodeFactory {
     let register = UInt32(count) << 7
     out.put(value: BytecodeFormat.closure | register)
     // One result (2 = n + 1); bit 15 closes the parameters that became upvalues.
-    out.put(value: BytecodeFormat.return_ | register | (count > 0 ? 1 << 15 : 0) | 2 << 16)
+    out.put(value: BytecodeFormat.returning | register | (count > 0 ? 1 << 15 : 0) | 2 << 16)
     out.put(zero)  // constants
     out.put(zero)  // upvalues
     out.put(zero | 1)  // functions

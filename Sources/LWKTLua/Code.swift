@@ -7,8 +7,8 @@
 // Arriving: from `Code` to the factory that makes closures of it (BytecodeFactory.swift), for the
 // latest few hundred codes.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 /// What is known of a code: at the start of `Code.notes`, followed by the upvalues, the names and
 /// the constants. Spans count from the start of the dump.
@@ -54,6 +54,7 @@ extension UnsafeMutablePointer<Code> {
 }
 
 /// The finaliser of a code record. Called by C when no Swift frame of ours is above.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 @c @implementation
 func lwkt_code_release(_ code: UnsafeMutableRawPointer?) {
   code?.releaseObject()
@@ -72,11 +73,14 @@ func pushCodeRecord(
   state.pushFunctions(L)
   lua_pushvalue(L, index)
   lua_rawget(L, -2)
-  if let record = lua_touserdata(L, -1) {
+  // A record may have been finalised although its function lives on: when both were unreachable,
+  // and another finaliser has the function.
+  if let record = lua_touserdata(L, -1),
+    let code = record.assumingMemoryBound(to: lwkt_code_record.self).pointee.code
+  {
     lua_rotate(L, -2, 1)
     lwkt_pop(L, 1)
-    return record.assumingMemoryBound(to: lwkt_code_record.self).pointee.code
-      .assumingMemoryBound(to: Code.self)
+    return code.assumingMemoryBound(to: Code.self)
   }
   lwkt_pop(L, 1)
   return pushNewCodeRecord(L, index, state)

@@ -6,8 +6,8 @@
 //
 // The payload is only read: several workers may decode it at the same time.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 enum DecodeResult: Equatable {
   /// So many values have been pushed.
@@ -251,7 +251,7 @@ struct Decoder: ~Copyable {
   /// Is the value at the cursor, behind `tag`, a node that is not made before `node`?
   @inline(__always)
   private func isLate(_ tag: UInt8, _ node: UInt32) -> Bool {
-    guard tag == CopyTag.node else { return false }
+    guard tag == CopyTag.node || tag == CopyTag.stringNode else { return false }
     let other = cursor.loadUnaligned(as: UInt32.self)
     return other >= node && nodes[Int(other) - 1].kind != .module
   }
@@ -337,7 +337,7 @@ struct Decoder: ~Copyable {
         lua_upvaluejoin(L, function, upvalue, -1, Int32(read(UInt8.self)))
         lwkt_pop(L, 1)
       } else if isLate(tag, node) {
-        pushNode(read(UInt32.self))
+        pushValue(tag)
         lua_setupvalue(L, function, upvalue)
       } else {
         skipValue(tag)

@@ -1,7 +1,7 @@
 // CopyDecodeModule.swift: finding what a payload says is part of a module.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 extension Decoder {
   /// Push the table or function that the record at `record` names: `.values`, or what keeps it from

@@ -7,8 +7,8 @@
 // A table is traversed without anything in between that runs the collector: a finaliser might
 // assign to it. What does run it (the cache of code, new working tables) is done between.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 /// Who copies: needed by every encoding and decoding.
 struct CopyContext {

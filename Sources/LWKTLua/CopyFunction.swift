@@ -8,8 +8,8 @@
 // global travels, or `create` is refused. If the code takes the whole globals table as a value, any
 // string constant of its may be a name: such a *guess* travels if it can, and all of it or nothing.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 /// A constant that may name a global.
 struct GuessedName: BitwiseCopyable {

@@ -4,8 +4,8 @@
 // slot is one value, its kind in the tag. A string of up to 32 bytes takes as many slots as it
 // needs, with the tag of those after the first 0.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 /// A payload's slots while they are filled or read.
 ///
@@ -27,18 +27,19 @@ struct SlotWriter {
   mutating func put(_ tag: UInt8, _ word: UInt64) -> Bool {
     guard used < 4 else { return false }
     slots[used] = word
-    tags |= UInt32(tag) << (8 * UInt32(used))
+    tags |= UInt32(tag) &<< (8 &* UInt32(truncatingIfNeeded: used))
     used += 1
     return true
   }
 
   @inline(__always)
   mutating func putString(_ bytes: UnsafePointer<CChar>, _ count: Int) -> Bool {
-    let need = Swift.max(1, (count + 7) >> 3)
+    let need = count <= 8 ? 1 : (count &+ 7) >> 3
     guard count <= CopyTag.slotStringLimit, used + need <= 4 else { return false }
-    for slot in used..<(used + need) { slots[slot] = 0 }
-    UnsafeMutableRawPointer(slots + used).copyMemory(from: bytes, byteCount: count)
-    tags |= UInt32(CopyTag.slotString + UInt8(count)) << (8 * UInt32(used))
+    copySmall(UnsafeRawPointer(bytes), to: UnsafeMutableRawPointer(slots + used), count)
+    tags |=
+      UInt32(CopyTag.slotString + UInt8(truncatingIfNeeded: count))
+      &<< (8 &* UInt32(truncatingIfNeeded: used))
     used += need
     return true
   }
@@ -68,10 +69,9 @@ struct SlotWriter {
     }
   }
 
-  @inline(never)
+  @inline(__always)
   private mutating func putHandle(_ L: LuaState, _ index: Int32) -> Bool {
-    guard used < 4, let object = handleObject(L, index) else { return false }
-    object.retainObject()
+    guard used < 4, let object = retainHandle(L, index) else { return false }
     return put(Payload.handleTag, UInt64(UInt(bitPattern: object)))
   }
 
@@ -93,6 +93,44 @@ struct SlotWriter {
         object.releaseObject()
       }
       tags >>= 8
+    }
+  }
+}
+
+/// The object behind the handle at `index`, with a reference for the caller.
+@inline(never)
+private func retainHandle(_ L: LuaState, _ index: Int32) -> ObjectRef? {
+  guard let object = handleObject(L, index) else { return nil }
+  object.retainObject()
+  return object
+}
+
+/// Copy up to 32 bytes: words, of which the last two may overlap, rather than a call.
+@inline(__always)
+private func copySmall(
+  _ from: UnsafeRawPointer, to: UnsafeMutableRawPointer, _ count: Int
+) {
+  if count >= 8 {
+    var offset = 0
+    while offset &+ 8 <= count {
+      to.storeBytes(
+        of: from.loadUnaligned(fromByteOffset: offset, as: UInt64.self), toByteOffset: offset,
+        as: UInt64.self)
+      offset = offset &+ 8
+    }
+    to.storeBytes(
+      of: from.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self),
+      toByteOffset: count &- 8, as: UInt64.self)
+  } else if count >= 4 {
+    let last = from.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+    to.storeBytes(of: from.loadUnaligned(as: UInt32.self), as: UInt32.self)
+    to.storeBytes(of: last, toByteOffset: count &- 4, as: UInt32.self)
+  } else {
+    var offset = 0
+    while offset < count {
+      to.storeBytes(
+        of: from.load(fromByteOffset: offset, as: UInt8.self), toByteOffset: offset, as: UInt8.self)
+      offset = offset &+ 1
     }
   }
 }

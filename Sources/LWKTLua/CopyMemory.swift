@@ -3,7 +3,7 @@
 // Plain structs over `malloc`ed memory rather than arrays: no reference counts, no exclusivity
 // checks, and contents that outlive the struct when they are handed on.
 
-internal import Glibc
+import Glibc
 
 /// A growing sequence of plain values. Its owner calls `free`.
 struct Vector<Element: BitwiseCopyable> {
@@ -33,6 +33,11 @@ struct Vector<Element: BitwiseCopyable> {
 
   /// Drop all past the first `newCount`.
   mutating func truncate(_ newCount: Int) { count = newCount }
+
+  /// Make room for so many in all.
+  mutating func reserve(_ total: Int) {
+    while capacity < total { grow() }
+  }
 
   @inline(never)
   private mutating func grow() {
@@ -226,11 +231,19 @@ struct PointerMap {
     self = PointerMap()
   }
 
+  /// Make room for a table of `size` slots, a power of two.
+  mutating func reserve(_ size: Int) {
+    if mask + 1 < size { resize(size) }
+  }
+
   @inline(never)
   private mutating func grow() {
+    resize(Swift.max(Self.smallest, (mask + 1) * 2))
+  }
+
+  private mutating func resize(_ size: Int) {
     let old = entries
     let oldSize = old == nil ? 0 : mask + 1
-    let size = Swift.max(Self.smallest, oldSize * 2)
     let grown = reallocate(nil, size * MemoryLayout<Entry>.stride)
       .bindMemory(to: Entry.self, capacity: size)
     grown.initialize(repeating: Entry(key: 0, value: 0), count: size)

@@ -3,7 +3,7 @@
 // Nothing is recorded for this but how each node was found: names and keys are read back from what
 // has been written so far. Built only for a refusal.
 
-internal import LWKTCore
+import LWKTCore
 
 extension Encoder {
   /// The words of a refusal.
@@ -148,9 +148,9 @@ func sourceName(of code: CodeRef) -> String {
     return file.utf8.count <= limit ? String(file) : "..." + file.suffix(limit - 3)
   default:
     let line = source.prefix { $0 != "\n" && $0 != "\r\n" }
-    let room = limit - "[string \"\"]".utf8.count
-    if line.count == source.count, source.utf8.count <= room { return "[string \"\(source)\"]" }
-    return "[string \"\(line.prefix(room - 3))...\"]"
+    let room = limit - "[string \"...\"]".utf8.count
+    if line.count == source.count, source.utf8.count < room { return "[string \"\(source)\"]" }
+    return "[string \"\(line.prefix(room))...\"]"
   }
 }
 

@@ -1,8 +1,8 @@
 // CopyState.swift: what copying keeps for each Lua heap.
 
-internal import CLua
-internal import Glibc
-internal import LWKTCore
+import CLua
+import Glibc
+import LWKTCore
 
 /// `LUA_REGISTRYINDEX`, whose macro Swift does not import (copy.c checks that they are the same).
 @inline(__always) var registryIndex: Int32 { -LUAI_MAXSTACK - 1000 }
@@ -111,12 +111,25 @@ extension UnsafeMutablePointer<CopyState> {
 
   @inline(never)
   private func makeTables(_ L: LuaState) {
-    pointee.records = makeTable(L, weak: "v")
-    pointee.factoryTable = makeTable(L, weak: nil)
-    pointee.pending = makeTable(L, weak: nil)
-    pointee.indexed = makeTable(L, weak: "k")
-    pointee.anchors = makeTable(L, weak: nil)
-    pointee.functions = makeTable(L, weak: "k")
+    let records = makeTable(L, weak: "v")
+    let factories = makeTable(L, weak: nil)
+    let pending = makeTable(L, weak: nil)
+    let indexed = makeTable(L, weak: "k")
+    let anchors = makeTable(L, weak: nil)
+    let functions = makeTable(L, weak: "k")
+    if pointee.functions != 0 {
+      // A finaliser that copies has made them meanwhile, and those are in use.
+      for table in [records, factories, pending, indexed, anchors, functions] {
+        luaL_unref(L, registryIndex, table)
+      }
+      return
+    }
+    pointee.records = records
+    pointee.factoryTable = factories
+    pointee.pending = pending
+    pointee.indexed = indexed
+    pointee.anchors = anchors
+    pointee.functions = functions
   }
 
   /// Push the table from functions to code records.

@@ -6,8 +6,8 @@
 // Most thread functions capture little and take few arguments. Then the code, the captured scalars
 // and the arguments fit a payload's slots: nothing is allocated for a thread that has not begun.
 
-internal import CLua
-internal import LWKTCore
+import CLua
+import LWKTCore
 
 /// Copy the thread function at `function` and the arguments at [first, first + count) to an empty
 /// payload. On failure false, with a message on the stack, and the payload still empty.
@@ -72,13 +72,14 @@ private func encodeLightThread(
   var writer = SlotWriter(payload)
   UnsafeMutableRawPointer(code).retainObject()
   _ = writer.put(Payload.handleTag, UInt64(UInt(bitPattern: code)))
+  var environmentUpvalue: Int32 = 0
   var upvalue: Int32 = 1
   while upvalue <= upvalues {
     lua_getupvalue(L, function, upvalue)
-    let isDone =
-      lua_type(L, -1) == LUA_TTABLE
-      ? putEnvironment(L, record, code, upvalue, context, &writer) : writer.put(L, -1)
-    guard isDone else {
+    if lua_rawequal(L, -1, context.environment) != 0, environmentUpvalue == 0 {
+      environmentUpvalue = upvalue
+      _ = writer.put(CopyTag.environment, 0)
+    } else if !writer.put(L, -1) {
       writer.discard()
       return false
     }
@@ -93,33 +94,37 @@ private func encodeLightThread(
     }
     index += 1
   }
+  // Last, since it costs most and the rest may not fit.
+  if environmentUpvalue != 0, needsGlobals(L, record, code, environmentUpvalue, context) {
+    writer.discard()
+    return false
+  }
   writer.finish(payload, count: Int(count) + 1)
   return true
 }
 
-/// An upvalue that is a table, at the top of the stack, fits if it is the globals table and the code
-/// needs none of what the program put there.
-private func putEnvironment(
-  _ L: LuaState, _ record: Int32, _ code: CodeRef, _ upvalue: Int32, _ context: CopyContext,
-  _ writer: inout SlotWriter
+/// Does the code, whose upvalue `upvalue` is the globals table, need any of what the program put
+/// there?
+private func needsGlobals(
+  _ L: LuaState, _ record: Int32, _ code: CodeRef, _ upvalue: Int32, _ context: CopyContext
 ) -> Bool {
   let number = UInt32(upvalue - 1)
-  guard lua_rawequal(L, -1, context.environment) != 0, !code.upvalues[Int(number)].isTaken
-  else { return false }
+  if code.upvalues[Int(number)].isTaken { return true }
   let state = context.state
   lua_rawgeti(L, registryIndex, lua_Integer(state.pointee.standard))
-  let hasStandard = lua_rawequal(L, -1, -2) == 0
+  let hasStandard = lua_rawequal(L, -1, context.environment) == 0
   lwkt_pop(L, 1)
   for index in 0..<Int(code.notes.pointee.nameCount) where code.names[index].upvalue == number {
     pushName(L, record, code, index)
-    if state.pushUserGlobal(L, context.environment, hasStandard) { return false }
+    if state.pushUserGlobal(L, context.environment, hasStandard) { return true }
     lwkt_pop(L, 1)
   }
-  return writer.put(CopyTag.environment, 0)
+  return false
 }
 
 /// Push the function and the arguments of a new thread; `.values` counts both. The payload stays as
-/// it is. Globals that travel along are set in the table at `context.environment`, the new thread's.
+/// it is. Globals that travel along are set in the table at `context.environment`, the new
+/// thread's.
 ///
 /// On the stack of the new thread or any other of the heap. Needs 1 stack slot. Lua API that
 /// allocates: as `decodeValues`.

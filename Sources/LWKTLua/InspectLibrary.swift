@@ -163,12 +163,16 @@ private func pushSnapshot(_ L: LuaState) -> Int32 {
 @c(lwkt_s_ports)
 public func ports(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
-  let ports = currentThread.pointee.host.allPorts()
+  let ports = currentThread.pointee.host.allPorts().filter { port in
+    if !port.isClosed { return true }
+    port.object.releaseObject()
+    return false
+  }
   _ = lua_checkstack(L, 8)
   lua_createtable(L, Int32(ports.count), 0)
   for (position, port) in ports.enumerated() {
     lua_createtable(L, 0, 8)
-    let info = port.info
+    let info = port.glimpse
     setField(L, "id", Int64(port.pointee.id))
     if let name = port.pointee.name { setField(L, "name", String(cString: name)) }
     pushString(L, "kind")
@@ -193,9 +197,9 @@ public func tokens(_ L: OpaquePointer?) -> Int32 {
   lua_createtable(L, Int32(tokens.count), 0)
   for (position, token) in tokens.enumerated() {
     lua_createtable(L, 0, 6)
-    let info = token.info
+    let info = token.glimpse
     setField(L, "name", String(cString: token.pointee.name))
-    if let holder = info.holder { setField(L, "holder", holder) }
+    if let holder = info.holder { setField(L, "owner", holder) }
     setField(L, "sharers", Int64(info.sharers))
     setField(L, "waiters", Int64(info.waiters))
     setField(L, "collisions", Int64(bitPattern: info.collisions))

@@ -2,6 +2,7 @@
 
 import CLWKT
 import CLua
+import Glibc
 import LWKTCore
 
 /// A Lua heap and the threads' places in it. Plain memory; its worker's alone.
@@ -16,8 +17,25 @@ struct LuaHeap {
   private var freeSlots: [Int32] = []
   private var nextSlot: Int32 = 0
   let isMain: Bool
+  /// Made for one thread, because of `maxmem`.
+  var isPrivate = false
   /// The `package` settings its threads were created with.
   var settings: PackageSettings?
+
+  /// The chunk whose threads were created last: Lua's pointer to its name, and the interned copy.
+  private var lastSource: (UnsafePointer<CChar>, UnsafePointer<CChar>)?
+
+  /// The chunk's name for `source`, kept for ever.
+  mutating func internedName(_ source: UnsafePointer<CChar>) -> UnsafePointer<CChar> {
+    if let last = lastSource, last.0 == source,
+      strcmp(last.1, source[0] == 0x40 || source[0] == 0x3d ? source + 1 : source) == 0
+    {
+      return last.1
+    }
+    let name = SourceNames.shared.intern(source)
+    lastSource = (source, name)
+    return name
+  }
 
   private init(state: LuaState, copyState: UnsafeMutablePointer<CopyState>, isMain: Bool) {
     self.state = state
@@ -40,6 +58,7 @@ struct LuaHeap {
     lwkt_pop(L, 1)
     heap.initialize(to: LuaHeap(state: L, copyState: copyState, isMain: isMain))
     heap.pointee.allocator = used
+    LuaHost.current?.registerFunctions(L)
     heap.pointee.domain = DomainRef.make(heap: UnsafeMutableRawPointer(heap))
     return heap
   }

@@ -176,7 +176,7 @@ private func send(_ L: LuaState) -> Int32 {
 func sent(_ L: LuaState) -> Int32 {
   let thread = currentThread
   guard let target = target(L, 1) else { return 0 }
-  let message = thread.sendingMessage
+  let message = thread.pointee.sendingMessage
   switch target.port.finishSend(thread) {
   case .sent:
     lua_pushboolean(L, 1)
@@ -465,15 +465,15 @@ private func unpackExit(_ L: LuaState, _ message: MessageRef) -> Int32 {
   guard let thread = message.pointee.sender else { return 0 }
   pushString(L, "exit")
   pushHandle(L, thread.object)
-  let count = pushEnd(L, thread)
-  return count < 0 ? count : count + 2
+  return pushEnd(L, thread, prefix: 2)
 }
 
 private func pushReplyFailure(_ L: LuaState, _ message: MessageRef) -> Int32 {
   let errno = message.pointee.errno
   if message.pointee.payload.count > 0 {
     lua_pushnil(L)
-    let count = copyIn(L, addressOf(&message.pointee.payload), owner: message.object)
+    let count = copyIn(
+      L, addressOf(&message.pointee.payload), owner: message.object, prefix: 1)
     if count < 0 { return count }
     lua_pushinteger(L, Int64(errno))
     return 3

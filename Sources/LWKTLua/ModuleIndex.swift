@@ -13,7 +13,7 @@
 // what belongs to others may be collected and its address used again, so a second, weak table in
 // the heap has the last word there.
 
-internal import CLua
+import CLua
 
 /// A place in a module.
 struct ModuleEntry: BitwiseCopyable {
@@ -77,6 +77,13 @@ struct ModuleIndex {
     entry.keyCount = UInt32(bytes.count)
     if let start = bytes.baseAddress { names.put(start, bytes.count) }
     return add(entry)
+  }
+
+  /// Make room for the standard modules at once.
+  mutating func reserveStandard() {
+    entries.reserve(256)
+    names.reserve(2048)
+    places.reserve(512)
   }
 
   mutating func free() {
@@ -167,10 +174,12 @@ extension UnsafeMutablePointer<CopyState> {
     guard !pointee.index.hasStandard, lua_checkstack(L, ModuleWalker.stackNeed) != 0 else {
       return
     }
-    pointee.index.hasStandard = true
+    pointee.index.reserveStandard()
     var walker = ModuleWalker(L, self)
     walker.walkStandard()
     walker.close()
+    // Only now: a finaliser that copies meanwhile does all this itself, to no harm.
+    pointee.index.hasStandard = true
     noteModules(L)
   }
 

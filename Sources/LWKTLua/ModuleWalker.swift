@@ -3,7 +3,7 @@
 // Like encoding, it takes one table at a time from the heap's table of pending values, and runs no
 // collection while it traverses one.
 
-internal import CLua
+import CLua
 
 struct ModuleWalker: ~Copyable {
   static let stackNeed: Int32 = 24
@@ -119,7 +119,11 @@ struct ModuleWalker: ~Copyable {
     if isStandard, name.starts(with: bytes("lwkt")) { entry.ownsFunctions = true }
     let place = state.pointee.index.add(entry, named: name)
     // What is in `package` belongs to the program: its preloaded modules, its searchers.
-    if isStandard, equal(name, "package") { putAside(place, isClosed: true) } else { putAside(place) }
+    if isStandard, equal(name, "package") {
+      putAside(place, isClosed: true)
+    } else {
+      putAside(place)
+    }
   }
 
   private func putAside(_ place: UInt32, isClosed: Bool = false) {

@@ -9,7 +9,10 @@ import LWKTCore
 func runThread(_ raw: UnsafeMutableRawPointer) -> Int32 {
   let thread = raw.assumingMemoryBound(to: Thread.self)
   guard let machine = thread.pointee.machine else { return firstTurn(thread) }
-  return turn(thread, OpaquePointer(machine), 0)
+  // A sharing thread's first turn: its arguments are on its stack.
+  let count = thread.pointee.startCount
+  thread.pointee.startCount = 0
+  return turn(thread, OpaquePointer(machine), count)
 }
 
 @inline(__always)
@@ -20,7 +23,13 @@ private func turn(_ thread: ThreadRef, _ L: LuaState, _ count: Int32) -> Int32 {
   if status == LUA_YIELD, kind != Int32(LWKT_SWITCH_EXIT.rawValue) {
     return outcome(of: kind).rawValue
   }
+  let heap = LuaHeap.of(L)
   end(thread, L, status, kind, results)
+  // A heap of a thread's own goes with the last thread in it.
+  if heap.pointee.isPrivate, heap.pointee.domain?.pointee.threadCount == 0 {
+    lwkt_percpu().pointee.td = nil
+    heap.close()
+  }
   return RunOutcome.ended.rawValue
 }
 
@@ -85,10 +94,15 @@ public func startInside(_ L: OpaquePointer?) -> Int32 {
     state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
   switch decodeThread(L, payload, context: context) {
   case .values(let count):
+    lua_rotate(L, -(count + 1), -1)
+    lwkt_pop(L, 1)
     payload.dispose()
     return count
   case .failed: return resultError
-  case .needsModule: return resultRequire
+  case .needsModule:
+    lua_rotate(L, -2, 1)
+    lwkt_pop(L, 1)
+    return requireFirst(L, payload, thread.object, 0)
   }
 }
 
@@ -99,6 +113,7 @@ private func chooseHeap(_ thread: ThreadRef) -> UnsafeMutablePointer<LuaHeap>? {
     guard let heap = LuaHeap.make(isMain: false) else { return nil }
     heap.pointee.allocator.limit = thread.pointee.memoryLimit
     heap.pointee.domain?.pointee.isOpen = false
+    heap.pointee.isPrivate = true
     return heap
   }
   if thread.pointee.flags.contains(.main) { return LuaHeap.make(isMain: true) }
@@ -132,9 +147,9 @@ extension LuaHeap {
 
 /// `package.path` and the rest as the creator had them.
 private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<LuaHeap>) {
-  guard let raw = thread.pointee.settings else { return }
-  let settings = Unmanaged<PackageSettings>.fromOpaque(raw).takeUnretainedValue()
-  guard heap.pointee.settings !== settings else { return }
+  guard let settings = thread.existingExtras?.settings, heap.pointee.settings !== settings else {
+    return
+  }
   heap.pointee.settings = settings
   installSettings(heap.pointee.state, settings, heap.pointee.copyState)
 }
@@ -147,6 +162,8 @@ private func end(
 ) {
   var payload = Payload()
   var succeeded = true
+  let whenEnded = thread.existingExtras?.whenEnded
+  if status == LUA_OK { whenEnded?(L, true, results) }
   let percpu = lwkt_percpu().unsafelyUnwrapped
   if status == LUA_OK {
     succeeded = copyResults(L, results, &payload)
@@ -164,6 +181,8 @@ private func end(
     succeeded = copyError(thread, L, addressOf(&payload))
   }
   percpu.pointee.td = UnsafeMutableRawPointer(thread)
+  if status != LUA_OK { whenEnded?(L, succeeded, 0) }
+  thread.existingExtras?.whenEnded = nil
   release(thread, L)
   thread.finish(succeeded: succeeded, result: payload)
 }
@@ -219,30 +238,26 @@ private func release(_ thread: ThreadRef, _ L: LuaState) {
   lwkt_dropthread(heap.pointee.state, thread.pointee.slot)
   heap.pointee.giveSlot(thread.pointee.slot)
   thread.pointee.machine = nil
-  thread.dropSettings()
+  if thread.pointee.extras != nil { thread.closePorts() }
 }
 
 private func endUnstarted(_ thread: ThreadRef) -> Int32 {
   var payload = Payload()
+  // A reason without tables is text or a number and needs no heap to be passed on.
   if let reason = thread.abortReason, reason.pointee.count == 1, reason.pointee.buffer == nil {
     payload = reason.pointee
     reason.pointee = Payload()
-  } else {
-    _ = encodeText("aborted", &payload)
   }
-  return finishUnstarted(thread, payload, "aborted before it began")
+  return finishUnstarted(thread, payload, "aborted")
 }
 
 private func failUnstarted(_ thread: ThreadRef, _ text: String) -> Int32 {
-  var payload = Payload()
-  _ = encodeText(text, &payload)
-  return finishUnstarted(thread, payload, text)
+  finishUnstarted(thread, Payload(), text)
 }
 
 private func finishUnstarted(_ thread: ThreadRef, _ payload: Payload, _ text: String) -> Int32 {
   thread.setDeath(message: text, traceback: "")
   addressOf(&thread.pointee.start).dispose()
-  thread.dropSettings()
   thread.finish(succeeded: false, result: payload)
   return RunOutcome.ended.rawValue
 }

@@ -21,14 +21,22 @@ public func create(_ L: OpaquePointer?) -> Int32 {
   }
   let creator = currentThread
   if options.sharing { options.cpu = nil }
+  // What may be refused comes first: a refused create takes no number.
+  var start = Payload()
+  if options.sharing {
+    guard lua_checkstack(L, lua_gettop(L) + 16) != 0 else {
+      return raise(L, "create: too many arguments")
+    }
+  } else if !packStart(L, functionAt, &start) {
+    return resultError
+  }
   let thread = ThreadRef.make(host: creator.pointee.host, parent: creator, options: options)
   noteOrigin(L, thread)
-  let isPacked =
-    options.sharing
-    ? shareStart(L, thread, creator, functionAt) : packStart(L, thread, functionAt)
-  guard isPacked else {
-    thread.object.releaseObject()
-    return resultError
+  if options.sharing {
+    shareStart(L, thread, creator, functionAt)
+  } else {
+    thread.pointee.start = start
+    if let settings = currentSettings(L) { thread.extras.settings = settings }
   }
   pushHandle(L, thread.object)
   if !options.noStart { thread.begin() }
@@ -41,46 +49,42 @@ private func noteOrigin(_ L: LuaState, _ thread: ThreadRef) {
   var source: UnsafePointer<CChar>?
   var line: Int32 = 0
   guard lwkt_where(L, &source, &line) else { return }
-  thread.pointee.createdAt = LuaHeap.of(L).pointee.copyState.sourceName(source.unsafelyUnwrapped)
+  thread.pointee.createdAt = LuaHeap.of(L).pointee.internedName(source.unsafelyUnwrapped)
   thread.pointee.createdLine = line
 }
 
 /// Function and arguments by value. False with a message pushed.
-private func packStart(_ L: LuaState, _ thread: ThreadRef, _ functionAt: Int32) -> Bool {
+private func packStart(
+  _ L: LuaState, _ functionAt: Int32, _ start: UnsafeMutablePointer<Payload>
+) -> Bool {
   _ = lua_checkstack(L, 8)
   let count = lua_gettop(L) - functionAt
   lwkt_pushownenvironment(L)
   let context = CopyContext(state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
-  let isPacked = encodeThread(
-    L, function: functionAt, first: functionAt + 1, count: count, context: context,
-    into: addressOf(&thread.pointee.start))
-  guard isPacked else { return false }
+  guard
+    encodeThread(
+      L, function: functionAt, first: functionAt + 1, count: count, context: context, into: start)
+  else { return false }
   lwkt_pop(L, 1)
-  thread.pointee.settings = currentSettings(L)
   return true
 }
 
 /// A thread in its creator's heap: function and arguments move to a coroutine there.
 private func shareStart(
   _ L: LuaState, _ thread: ThreadRef, _ creator: ThreadRef, _ functionAt: Int32
-) -> Bool {
+) {
   let heap = LuaHeap.of(L)
   let slot = heap.pointee.takeSlot()
-  _ = lua_checkstack(L, 8)
   let count = lua_gettop(L) - functionAt + 1
-  guard let coroutine = lwkt_newthread(L, slot, creator.pointee.slot),
-    lua_checkstack(coroutine, count + 8) != 0
-  else {
-    pushString(L, "create: not enough memory")
-    return false
-  }
+  let coroutine = lwkt_newthread(L, slot, creator.pointee.slot).unsafelyUnwrapped
+  // The allocator does not fail here, and the creator's stack has room for as many.
+  _ = lua_checkstack(coroutine, count + 8)
   for index in 0..<count { lua_pushvalue(L, functionAt + index) }
   lwkt_move(L, coroutine, count)
   thread.pointee.slot = slot
   thread.pointee.machine = UnsafeMutableRawPointer(coroutine)
-  thread.pointee.resumption = count - 1
+  thread.pointee.startCount = count - 1
   creator.domain?.add(thread)
-  return true
 }
 
 private func readOptions(_ L: LuaState, _ options: inout ThreadOptions) -> Int32 {
@@ -343,13 +347,17 @@ func joined(_ L: LuaState) -> Int32 {
   }
 }
 
-/// How it ended: true and its results, or false and its error.
-func pushEnd(_ L: LuaState, _ thread: ThreadRef) -> Int32 {
+/// How it ended: true and its results, or false and its error, after `prefix` results.
+func pushEnd(_ L: LuaState, _ thread: ThreadRef, prefix: Int32 = 0) -> Int32 {
   thread.markNoticed()
   _ = lua_checkstack(L, 8)
   lua_pushboolean(L, thread.pointee.succeeded ? 1 : 0)
-  let count = copyIn(L, addressOf(&thread.pointee.result), owner: thread.object)
-  return count < 0 ? count : count + 1
+  if !thread.pointee.succeeded, thread.pointee.result.count == 0 {
+    pushString(L, thread.death?.message ?? "aborted")
+    return prefix + 2
+  }
+  return copyIn(
+    L, addressOf(&thread.pointee.result), owner: thread.object, prefix: prefix + 1)
 }
 
 @c(lwkt_s_thread_abort)

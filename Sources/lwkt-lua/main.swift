@@ -1,1 +1,5 @@
-print("hello")
+// main.swift: the command.
+
+import Glibc
+
+exit(CommandLine.run())

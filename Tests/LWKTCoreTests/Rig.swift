@@ -18,23 +18,23 @@ enum Turn {
 }
 
 /// What one thread runs. `body` is called once for each turn; `pc` is for it to remember by.
-final class Script: @unchecked Sendable {
+final class Routine: @unchecked Sendable {
   var pc = 0
   var count = 0
   var isWaiting = false
-  let body: (Script, ThreadRef) -> Turn
+  let body: (Routine, ThreadRef) -> Turn
   /// Threads with equal groups share a domain, which is what `sharing` threads do.
   let group: Group?
   unowned let rig: Rig
 
-  init(rig: Rig, group: Group?, body: @escaping (Script, ThreadRef) -> Turn) {
+  init(rig: Rig, group: Group?, body: @escaping (Routine, ThreadRef) -> Turn) {
     self.rig = rig
     self.group = group
     self.body = body
   }
 }
 
-extension Script {
+extension Routine {
   enum Received {
     case message(MessageRef)
     case wait
@@ -138,7 +138,7 @@ final class Rig: @unchecked Sendable {
   let deaths = Log<String>()
   let deadlocks = Log<String>()
   let workersEnded = Cell(0)
-  private let scripts = Mutex<[Script]>([])
+  private let scripts = Mutex<[Routine]>([])
   private let held = Mutex<[UInt]>([])
 
   var state: HostRef { host.state }
@@ -151,7 +151,7 @@ final class Rig: @unchecked Sendable {
     // The host may end while this rig is going away, so its reports must not go through `self`.
     let (deaths, deadlocks, workersEnded) = (deaths, deadlocks, workersEnded)
     let binding = Binding(
-      run: runScript,
+      run: runRoutine,
       requestSwitch: { letGo[mycpu.pointee.cpu].store(true, ordering: .relaxed) },
       preempt: { pthread_kill($0, SIGURG) },
       reportDeath: { deaths.add($0.displayName) },
@@ -183,7 +183,7 @@ final class Rig: @unchecked Sendable {
   @discardableResult
   func spawn(
     _ options: ThreadOptions = ThreadOptions(), group: Group? = nil, parent: ThreadRef? = nil,
-    _ body: @escaping (Script, ThreadRef) -> Turn
+    _ body: @escaping (Routine, ThreadRef) -> Turn
   ) -> ThreadRef {
     let thread = spawnUnheld(options, group: group, parent: parent, body)
     hold(thread.object)
@@ -193,9 +193,9 @@ final class Rig: @unchecked Sendable {
   /// The same, the reference being the caller's.
   func spawnUnheld(
     _ options: ThreadOptions = ThreadOptions(), group: Group? = nil, parent: ThreadRef? = nil,
-    _ body: @escaping (Script, ThreadRef) -> Turn
+    _ body: @escaping (Routine, ThreadRef) -> Turn
   ) -> ThreadRef {
-    let script = Script(rig: self, group: group, body: body)
+    let script = Routine(rig: self, group: group, body: body)
     scripts.withLock { $0.append(script) }
     let thread = ThreadRef.make(host: state, parent: parent, options: options)
     thread.pointee.machine = Unmanaged.passUnretained(script).toOpaque()
@@ -228,9 +228,9 @@ final class Rig: @unchecked Sendable {
   }
 }
 
-private let runScript: @convention(c) (UnsafeMutableRawPointer) -> Int32 = { raw in
+private let runRoutine: @convention(c) (UnsafeMutableRawPointer) -> Int32 = { raw in
   let thread = raw.thread
-  let script = Unmanaged<Script>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
+  let script = Unmanaged<Routine>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
   if thread.domain == nil { settleIn(thread, nil) }
   switch script.body(script, thread) {
   case .yield: return RunOutcome.yielded.rawValue
@@ -251,7 +251,7 @@ private func settleIn(_ thread: ThreadRef, _ group: Group?) {
 
 private func end(_ thread: ThreadRef, _ succeeded: Bool, _ value: Int) -> Int32 {
   let domain = thread.domain
-  let script = Unmanaged<Script>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
+  let script = Unmanaged<Routine>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
   let isShared = script.group != nil
   thread.finish(succeeded: succeeded, result: payload(value))
   if let domain, !isShared { domain.destroy() }

@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <time.h>
 
+#include "clwkt_ring.h"
+#include "clwkt_sys.h"
+
 /* Why a Lua coroutine came back to its worker's loop. */
 enum lwkt_switch_kind {
   LWKT_SWITCH_NONE = 0,    /* a script's own coroutine.yield */
@@ -71,9 +74,13 @@ void lwkt_futex_wake(const void *word, int count);
 /* Give this core to another kernel thread. */
 void lwkt_thread_yield(void);
 
+/* A line on stderr, in one piece, after what stdout holds. */
+void lwkt_print_error(const char *text);
+
 /* Write to / read away an eventfd. Signal: async-signal-safe. */
 int lwkt_eventfd(void);
 void lwkt_eventfd_signal(int descriptor);
+void lwkt_eventfd_drain(int descriptor);
 
 /* How many cpus this process may use: its affinity mask, cut by its cgroup's cpu quota. */
 int lwkt_usable_cpus(void);

@@ -23,6 +23,8 @@ enum lwkt_result {
   LWKT_REQUIRE = -5,
   /* The thread has ended (its results are kept): never come back. */
   LWKT_EXIT = -6,
+  /* The thread moves to another worker: switch away, then return true. */
+  LWKT_MOVED = -7,
   /* LWKT_ARGUMENT - n: argument n is bad; the top of the stack says how. */
   LWKT_ARGUMENT = -100,
 };
@@ -50,8 +52,8 @@ enum lwkt_result {
 
 /* Not called by name: metamethods, fields and what the prelude in Lua needs. */
 #define LWKT_SUPPORT_FUNCTIONS(X) \
-  X(handle_field) X(handle_tostring) X(handle_length) X(token_close) X(token_unwind) \
-  X(scope_enter) X(scope_leave) X(thread_traceback)
+  X(handle_field) X(handle_tostring) X(handle_length) X(token_close) X(scope_enter) \
+  X(scope_leave) X(scope_expire) X(thread_traceback) X(thread_await) X(registered)
 
 #define LWKT_DECLARE(name) int lwkt_s_##name(lua_State *L);
 LWKT_MODULE_FUNCTIONS(LWKT_DECLARE)
@@ -65,12 +67,21 @@ LWKT_SUPPORT_FUNCTIONS(LWKT_DECLARE)
 int lwkt_s_resumed(lua_State *L);
 /* The module that a decode needed is there: decode again. */
 int lwkt_s_retry(lua_State *L);
+/* Inside a new thread: its function and arguments, decoded. */
+int lwkt_s_start(lua_State *L);
+/* The place of the running thread in its heap, or -1. */
+int lwkt_s_current_slot(void);
+/* How many tokens the running thread has acquired, and release down to so many. */
+int lwkt_s_token_count(void);
+void lwkt_s_token_unwind(int count);
 /* A handle's __gc: give its reference back. */
 void lwkt_s_release(void *object);
 /* Park the native stack of the running thread. False: no stack to be had. */
 bool lwkt_s_park(int switch_kind);
 /* May the running thread be preempted now? */
 bool lwkt_s_may_preempt(void);
+/* Is the program over, so that even a thread that never waits must end? */
+bool lwkt_s_must_end(void);
 /* Has Ctrl-C been meant for the running thread? Takes it. */
 bool lwkt_s_take_interrupt(void);
 
@@ -112,6 +123,8 @@ lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of);
 void lwkt_dropthread(lua_State *L, int slot);
 /* Push the globals of `slot`'s thread. [-0, +1, -] */
 void lwkt_pushenvironment(lua_State *L, int slot);
+/* Push the globals of the running thread; outside threads, the heap's. [-0, +1, -] */
+void lwkt_pushownenvironment(lua_State *L);
 /* Push the heap's standard globals. [-0, +1, -] */
 void lwkt_pushstandard(lua_State *L);
 
@@ -145,5 +158,64 @@ void lwkt_open_hooks(lua_State *L);
 void lwkt_open_base(lua_State *L, bool is_main);
 /* The lwkt module: pushes it. (module.c) */
 int lwkt_open_module(lua_State *L);
+
+/* lua_settop where no to-be-closed variable stands above `top`. [-?, +?, -] */
+static inline void lua_settop_plain(lua_State *L, int top) { lua_settop(L, top); }
+/* lua_xmove between coroutines of one heap, room made. [-n, +n, -] */
+static inline void lwkt_move(lua_State *from, lua_State *to, int count) {
+  lua_xmove(from, to, count);
+}
+/* Does a finaliser of L's heap run now? [-0, +0, -] */
+bool lwkt_in_finaliser(lua_State *L);
+/* Push the C function that begins a thread from inside. [-0, +1, -] */
+void lwkt_push_starter(lua_State *L);
+/* Is the error value at the top that of lwkt.exit? [-0, +0, -] */
+bool lwkt_is_exit(lua_State *L);
+
+/* Marks in the registry. */
+const void *lwkt_exit_key(void);
+const void *lwkt_require_key(void);
+void lwkt_open_warnings(lua_State *L);
+/* The module's parts that are written in Lua (prelude.c). */
+extern const char lwkt_prelude[];
+
+/* Type names and kinds of handles; LWKTCore's ObjectKind. */
+enum {
+  LWKT_KIND_THREAD = 1,
+  LWKT_KIND_PORT,
+  LWKT_KIND_MESSAGE,
+  LWKT_KIND_TOKEN,
+  LWKT_KIND_COUNTER,
+  LWKT_KIND_TABLE,
+  LWKT_KIND_ARRAY,
+};
+
+/* Make and push a metatable for handles whose methods are `methods`, less `prefix`. [-0, +1, m] */
+void lwkt_new_handle_type(lua_State *L, const char *name, const struct luaL_Reg *methods,
+                          const char *prefix);
+
+/* ---- package settings (package.c) ---- */
+
+/* Do package.path, cpath and preload differ from what was noted last? [-0, +0, m] */
+bool lwkt_package_changed(lua_State *L);
+/* Note them as they are. [-0, +0, m] */
+void lwkt_package_note(lua_State *L);
+/* Push package.path or another raw field of `package`. [-0, +1, m] */
+void lwkt_package_push(lua_State *L, const char *field);
+/* Set a raw field of `package` to the value at the top. [-1, +0, m] */
+void lwkt_package_set(lua_State *L, const char *field);
+/* Make the functions of the table at the top package.preload's too. [-1, +0, m] */
+void lwkt_package_preload(lua_State *L);
+
+/* Make a global function that calls the registered Swift function `number`. [-0, +0, m] */
+void lwkt_register(lua_State *L, const char *name, int number);
+/* The number of the registered function that runs. */
+int lwkt_registered_number(lua_State *L);
+
+/* Set a global of the heap, raw, to the value at the top. [-1, +0, m] */
+void lwkt_setglobal(lua_State *L, const char *name);
+/* Replace the `count` functions at the top by one that calls them in order, each with its own
+ * arguments, and returns nothing. [-count, +1, m] */
+void lwkt_pushsequence(lua_State *L, int count);
 
 #endif

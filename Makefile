@@ -1,0 +1,76 @@
+# What one does with lwkt-lua. `make help` lists it.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# Swift: whichever is on PATH, else the usual place of an unpacked toolchain.
+SWIFT ?= $(shell command -v swift 2>/dev/null || echo /opt/swift/usr/bin/swift)
+
+# Debian packages: the library itself needs the first two, tests and benchmarks compare with lua5.4.
+PACKAGES := liblua5.4-dev liburing-dev lua5.4
+
+RELEASE := -c release --static-swift-stdlib
+TEXTS := $(wildcard /usr/share/common-licenses /usr/share/doc)
+SOURCES := Sources Tests Package.swift
+
+# The sanitizers say themselves where a fault was; Swift's own handler would come between.
+SANITIZED := env SWIFT_BACKTRACE=enable=no LWKT_TEST_PATIENCE=10
+TSAN := TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 \
+  suppressions=$(CURDIR)/Tests/Sanitizers/thread.supp"
+ASAN := ASAN_OPTIONS="detect_stack_use_after_return=0 abort_on_error=0" \
+  LSAN_OPTIONS="suppressions=$(CURDIR)/Tests/Sanitizers/leak.supp"
+
+.PHONY: help setup build run test bench tsan asan format lint install clean
+
+help: ## show this
+	@echo "make ..."
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## install what is missing (Debian packages, by apt)
+	@command -v $(SWIFT) >/dev/null || { \
+	  echo "Swift 6.2 or later is needed: https://www.swift.org/install/linux/" >&2; exit 1; }
+	@missing=; for package in $(PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' \
+	    || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	  $$as_root apt-get update && \
+	  $$as_root env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y --no-install-recommends $$missing; \
+	fi
+
+build: setup ## build the command for use, in .build/release
+	$(SWIFT) build $(RELEASE) --product lwkt-lua
+
+run: build ## count the words in this machine's documentation, a thread for each file
+	.build/release/lwkt-lua scripts/wordcount.lua $(TEXTS) </dev/null
+
+lint: setup ## check the layout of the Swift sources
+	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
+
+format: setup ## put the Swift sources into the committed layout
+	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)
+
+test: lint ## lint, build, run all tests
+	$(SWIFT) build
+	$(SWIFT) test
+
+tsan: setup ## run all tests under the thread sanitizer
+	$(SANITIZED) $(TSAN) $(SWIFT) test --sanitize=thread --scratch-path .build-tsan
+
+asan: setup ## run all tests under the address and leak sanitizers
+	$(SANITIZED) $(ASAN) $(SWIFT) test --sanitize=address --scratch-path .build-asan
+
+bench: build ## measure, next to stock Lua where there is something to compare
+	lua5.4 scripts/bench/run.lua .build/release/lwkt-lua
+
+install: build ## install into PREFIX, by default /usr/local
+	install -D -m 755 .build/release/lwkt-lua $(DESTDIR)$(PREFIX)/bin/lwkt-lua
+	install -d $(DESTDIR)$(PREFIX)/share/lwkt-lua
+	install -m 644 scripts/*.lua $(DESTDIR)$(PREFIX)/share/lwkt-lua
+
+clean: ## remove all that was built
+	rm -rf .build .build-tsan .build-asan

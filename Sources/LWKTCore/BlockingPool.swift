@@ -1,0 +1,155 @@
+// BlockingPool.swift: kernel threads for the system calls that block.
+//
+// A few calls have no form that lets the worker go on meanwhile: directories are read by a loop of
+// calls, and positions of files want read(2) and write(2). They are made here, on at most four
+// kernel threads, begun when there is more to do than those that exist can, ended with the host.
+//
+// A call comes back by `CPUShared.returnedCalls` of its home, and the home is prodded.
+
+import CLWKT
+import Glibc
+import Synchronization
+
+/// All state under `lock`, which the kernel threads sleep on.
+final class BlockingPool: Sendable {
+  private struct State {
+    var lock = pthread_mutex_t()
+    var condition = pthread_cond_t()
+    /// Calls that nobody has begun, chained by `queueNext`.
+    var first: SystemCallRef?
+    var last: SystemCallRef?
+    var queued = 0
+    var idle = 0
+    var isStopping = false
+    var host: HostRef?
+    var kernelThreads: [pthread_t] = []
+  }
+
+  static let most = 4
+  private nonisolated(unsafe) let state: UnsafeMutablePointer<State>
+
+  init() {
+    state = .allocate(capacity: 1)
+    state.initialize(to: State())
+    pthread_mutex_init(&state.pointee.lock, nil)
+    pthread_cond_init(&state.pointee.condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(&state.pointee.condition)
+    pthread_mutex_destroy(&state.pointee.lock)
+    state.deinitialize(count: 1)
+    state.deallocate()
+  }
+
+  /// Have `call` made. False if there is no kernel thread to be had. Its home.
+  func add(_ call: SystemCallRef, _ host: HostRef) -> Bool {
+    pthread_mutex_lock(&state.pointee.lock)
+    defer { pthread_mutex_unlock(&state.pointee.lock) }
+    state.pointee.host = host
+    if state.pointee.idle <= state.pointee.queued, !startThread() { return false }
+    call.pointee.queueNext = nil
+    if let last = state.pointee.last {
+      last.pointee.queueNext = call
+    } else {
+      state.pointee.first = call
+    }
+    state.pointee.last = call
+    state.pointee.queued += 1
+    pthread_cond_signal(&state.pointee.condition)
+    return true
+  }
+
+  /// Lock held. True if there is at least one kernel thread.
+  private func startThread() -> Bool {
+    let count = state.pointee.kernelThreads.count
+    guard count < BlockingPool.most, !state.pointee.isStopping else { return count > 0 }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    pthread_attr_setstacksize(&attributes, 256 << 10)
+    var kernelThread = pthread_t()
+    let me = Unmanaged.passUnretained(self).toOpaque()
+    let error = pthread_create(&kernelThread, &attributes, { raw in
+      Unmanaged<BlockingPool>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().work()
+      return nil
+    }, me)
+    pthread_attr_destroy(&attributes)
+    if error == 0 { state.pointee.kernelThreads.append(kernelThread) }
+    return error == 0 || count > 0
+  }
+
+  /// Take a call back that nobody has begun. False if somebody has. Its home.
+  func withdraw(_ wanted: SystemCallRef) -> Bool {
+    pthread_mutex_lock(&state.pointee.lock)
+    defer { pthread_mutex_unlock(&state.pointee.lock) }
+    var previous: SystemCallRef?
+    var next = state.pointee.first
+    while let call = next {
+      if call == wanted {
+        if let previous {
+          previous.pointee.queueNext = call.pointee.queueNext
+        } else {
+          state.pointee.first = call.pointee.queueNext
+        }
+        if state.pointee.last == call { state.pointee.last = previous }
+        state.pointee.queued -= 1
+        return true
+      }
+      previous = call
+      next = call.pointee.queueNext
+    }
+    return false
+  }
+
+  /// A kernel thread's life.
+  private func work() {
+    lwkt_block_all_signals()
+    pthread_mutex_lock(&state.pointee.lock)
+    while true {
+      guard let call = state.pointee.first, let host = state.pointee.host else {
+        if state.pointee.isStopping { break }
+        state.pointee.idle += 1
+        pthread_cond_wait(&state.pointee.condition, &state.pointee.lock)
+        state.pointee.idle -= 1
+        continue
+      }
+      state.pointee.first = call.pointee.queueNext
+      if state.pointee.first == nil { state.pointee.last = nil }
+      state.pointee.queued -= 1
+      pthread_mutex_unlock(&state.pointee.lock)
+      call.pointee.result = call.perform()
+      host.giveBack(call)
+      pthread_mutex_lock(&state.pointee.lock)
+    }
+    pthread_mutex_unlock(&state.pointee.lock)
+  }
+
+  /// End the kernel threads. All workers have ended.
+  func stop() {
+    pthread_mutex_lock(&state.pointee.lock)
+    state.pointee.isStopping = true
+    pthread_cond_broadcast(&state.pointee.condition)
+    let kernelThreads = state.pointee.kernelThreads
+    state.pointee.kernelThreads = []
+    pthread_mutex_unlock(&state.pointee.lock)
+    for kernelThread in kernelThreads { pthread_join(kernelThread, nil) }
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == HostState {
+  /// The pool has made a call: back to its home. On a kernel thread of the pool. Release, against
+  /// the home's acquire when it takes the list; from then on the call is not ours.
+  fileprivate func giveBack(_ call: SystemCallRef) {
+    let home = Int(call.pointee.home)
+    let target = shared(home)
+    var head = target.pointee.returnedCalls.load(ordering: .relaxed)
+    while true {
+      call.pointee.queueNext = SystemCallRef(bitPattern: head)
+      let swap = target.pointee.returnedCalls.compareExchange(
+        expected: head, desired: UInt(bitPattern: call), ordering: .releasing)
+      if swap.exchanged { break }
+      head = swap.original
+    }
+    prod(home)
+  }
+}

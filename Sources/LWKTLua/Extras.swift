@@ -1,0 +1,114 @@
+// Extras.swift: what the binding keeps for the few threads that need it.
+
+import CLua
+import Glibc
+import LWKTCore
+
+/// How a thread died, for reports.
+struct Death: Sendable {
+  var message: String
+  var traceback: String
+}
+
+/// The binding's part of a thread. The thread's own worker writes it; others read `death` once the
+/// thread is dead.
+final class ThreadExtras {
+  var death: Death?
+  var exitResults = Payload()
+  var snapshot: Snapshot?
+  /// What `tsleep` was told to show.
+  var waitText: String?
+  /// Thread ports: closed when it ends. One reference each.
+  var ports: [PortRef] = []
+  var settings: PackageSettings?
+  /// The outside answer it waits for.
+  var pending: LuaPending?
+  /// Told of the end, with the results still on the coroutine's stack.
+  var whenEnded: ((LuaState, _ succeeded: Bool, _ results: Int32) -> Void)?
+
+  deinit {
+    withUnsafeMutablePointer(to: &exitResults) { $0.dispose() }
+    for port in ports { port.object.releaseObject() }
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Thread {
+  var extras: ThreadExtras {
+    if let extras = existingExtras { return extras }
+    let extras = ThreadExtras()
+    pointee.extras = extras
+    return extras
+  }
+
+  var existingExtras: ThreadExtras? {
+    pointee.extras.map { unsafeDowncast($0, to: ThreadExtras.self) }
+  }
+
+  var death: Death? { existingExtras?.death }
+
+  func setDeath(message: String, traceback: String) {
+    extras.death = Death(message: message, traceback: traceback)
+  }
+
+  func setExitResults(_ payload: Payload) { extras.exitResults = payload }
+
+  func takeExitResults() -> Payload {
+    guard let extras = existingExtras else { return Payload() }
+    defer { extras.exitResults = Payload() }
+    return extras.exitResults
+  }
+
+  func keep(_ snapshot: Snapshot) { extras.snapshot = snapshot }
+
+  func takeSnapshot() -> Snapshot? {
+    defer { existingExtras?.snapshot = nil }
+    return existingExtras?.snapshot
+  }
+
+  func setWaitText(_ text: String?) {
+    if text == nil, pointee.extras == nil { return }
+    extras.waitText = text
+  }
+
+  /// `td.wmesg`.
+  var waitMessage: String? {
+    if lifecycle != .alive { return nil }
+    if self == lwktCurrentThread() { return nil }
+    if cpu == mycpu.pointee.cpu, let text = existingExtras?.waitText { return text }
+    let text = "\(waitKindGlimpse.wmesg)"
+    return text.isEmpty ? nil : text
+  }
+
+  func own(_ port: PortRef) {
+    port.object.retainObject()
+    extras.ports.append(port)
+  }
+
+  func closePorts() {
+    for port in existingExtras?.ports ?? [] { port.close(.peerExited) }
+  }
+}
+
+/// Source names by content, kept for ever: there are as many as chunks that create threads.
+final class SourceNames: Sendable {
+  static let shared = SourceNames()
+  private let lock = Spinlock()
+  private nonisolated(unsafe) var names: [String: UnsafePointer<CChar>] = [:]
+
+  /// The name as error messages show it, for `source` as Lua has it.
+  func intern(_ source: UnsafePointer<CChar>) -> UnsafePointer<CChar> {
+    var text = String(cString: source)
+    if text.first == "@" || text.first == "=" {
+      text.removeFirst()
+    } else {
+      let line = text.prefix { $0 != "\n" }
+      text = "[string \"" + line.prefix(40) + (line.count < text.count ? "..." : "") + "\"]"
+    }
+    lock.lock()
+    defer { lock.unlock() }
+    if let name = names[text] { return name }
+    let name = text.withCString { strdup($0)! }
+    names[text] = UnsafePointer(name)
+    return UnsafePointer(name)
+  }
+}

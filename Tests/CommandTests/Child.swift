@@ -1,0 +1,194 @@
+// Child.swift: run the built command (or another program beside it) and see what it does.
+
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Where things are.
+enum Place {
+  /// The folder that Package.swift is in.
+  static let package = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  static let scripts = package.appendingPathComponent("scripts")
+  static let luaTests = package.appendingPathComponent("Tests/lua")
+
+  /// The folder of built products: the one of the test bundle that runs now.
+  static let products = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    .deletingLastPathComponent()
+
+  /// The names of the Lua files in `folder`, in order.
+  static func luaFiles(in folder: URL) -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return names.filter { $0.hasSuffix(".lua") }.sorted()
+  }
+}
+
+/// How a child ended and what it wrote.
+struct Ended: CustomStringConvertible {
+  var command: String
+  /// The exit status, or 128 and the number of the signal that ended it.
+  var status: Int32
+  var output: String
+  var errors: String
+  var tookTooLong: Bool
+
+  var outputLines: [String] { lines(output) }
+
+  var description: String {
+    """
+    \(command)
+    \(tookTooLong ? "took too long and was killed" : "ended with status \(status)")
+    --- standard output
+    \(output.suffix(8000))
+    --- standard error
+    \(errors.suffix(8000))
+    ---
+    """
+  }
+}
+
+/// The lines of `text`; an end of line at its end begins no further one.
+func lines(_ text: String) -> [String] {
+  var lines = text.components(separatedBy: "\n")
+  if lines.last == "" { lines.removeLast() }
+  return lines
+}
+
+/// At most so many children at a time, whatever the number of tests that run.
+private actor Gate {
+  private var free: Int
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  init(_ count: Int) { free = count }
+
+  func enter() async {
+    if free > 0 {
+      free -= 1
+    } else {
+      await withCheckedContinuation { waiting.append($0) }
+    }
+  }
+
+  func leave() {
+    if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+  }
+}
+
+/// One run of a program.
+struct Child {
+  var program = "lwkt-lua"
+  var arguments: [String] = []
+  var input = ""
+  var directory = Place.luaTests
+  /// How long it may take. A child that takes longer is ended with SIGABRT, so that it leaves a
+  /// core to look at where the system keeps them.
+  var seconds = 60.0
+
+  private static let gate = Gate(2)
+
+  /// Slower builds (sanitizers) get more time: LWKT_TEST_PATIENCE times as much.
+  private static let patience =
+    ProcessInfo.processInfo.environment["LWKT_TEST_PATIENCE"].flatMap(Double.init) ?? 1
+
+  /// The tests' modules are found whatever the working directory; nothing else of the caller's Lua
+  /// settings has a say.
+  private static let environment: [String: String] = {
+    var environment = ProcessInfo.processInfo.environment
+    for name in environment.keys where name.hasPrefix("LUA_") { environment[name] = nil }
+    let folder = Place.luaTests.path
+    environment["LUA_PATH"] = "\(folder)/?.lua;\(folder)/modules/?.lua;;"
+    return environment
+  }()
+
+  func run() async throws -> Ended {
+    await Child.gate.enter()
+    do {
+      let ended = try await runAtOnce()
+      await Child.gate.leave()
+      return ended
+    } catch {
+      await Child.gate.leave()
+      throw error
+    }
+  }
+
+  private func runAtOnce() async throws -> Ended {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("lwkt-lua-test-" + UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let files = ["in", "out", "err"].map { folder.appendingPathComponent($0) }
+    try Data(input.utf8).write(to: files[0])
+    try Data().write(to: files[1])
+    try Data().write(to: files[2])
+
+    let process = Process()
+    // `env` gives the child the usual answer to Ctrl-C, also where the tests run in the background
+    // of a shell and inherit that it is ignored. It becomes the program: one process, one id.
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments =
+      ["--default-signal=INT,QUIT,PIPE", Place.products.appendingPathComponent(program).path]
+      + arguments
+    process.currentDirectoryURL = directory
+    process.environment = Child.environment
+    process.standardInput = try FileHandle(forReadingFrom: files[0])
+    process.standardOutput = try FileHandle(forWritingTo: files[1])
+    process.standardError = try FileHandle(forWritingTo: files[2])
+
+    let tookTooLong = try await waitForEnd(of: process)
+    let status = process.terminationStatus
+    return Ended(
+      command: ([program] + arguments).joined(separator: " "),
+      status: process.terminationReason == .exit ? status : 128 + status,
+      output: String(decoding: try Data(contentsOf: files[1]), as: UTF8.self),
+      errors: String(decoding: try Data(contentsOf: files[2]), as: UTF8.self),
+      tookTooLong: tookTooLong)
+  }
+
+  /// Start `process` and wait for its end; was it killed for taking too long?
+  private func waitForEnd(of process: Process) async throws -> Bool {
+    let watch = Watch()
+    try await withCheckedThrowingContinuation {
+      (continuation: CheckedContinuation<Void, any Error>) in
+      process.terminationHandler = { _ in
+        watch.ended()
+        continuation.resume()
+      }
+      do {
+        try process.run()
+        watch.start(process.processIdentifier, seconds: seconds * Child.patience)
+      } catch {
+        continuation.resume(throwing: error)
+      }
+    }
+    return watch.hasKilled
+  }
+}
+
+/// Ends a child that takes too long: SIGABRT, and when that does not help SIGKILL.
+private final class Watch: Sendable {
+  private struct State {
+    var hasEnded = false
+    var hasKilled = false
+  }
+  private let state = Mutex(State())
+
+  var hasKilled: Bool { state.withLock { $0.hasKilled } }
+
+  func ended() { state.withLock { $0.hasEnded = true } }
+
+  func start(_ pid: pid_t, seconds: Double) {
+    send(SIGABRT, to: pid, after: seconds)
+    send(SIGKILL, to: pid, after: seconds + 15)
+  }
+
+  private func send(_ signal: Int32, to pid: pid_t, after seconds: Double) {
+    DispatchQueue.global().asyncAfter(deadline: .now() + seconds) {
+      self.state.withLock { state in
+        guard !state.hasEnded else { return }
+        state.hasKilled = true
+        kill(pid, signal)
+      }
+    }
+  }
+}
