@@ -75,6 +75,7 @@ func typeName(_ L: LuaState, _ index: Int32) -> String {
     case .token: return "token"
     case .counter, .table, .array: return "shared object"
     case .code: return "code"
+    case .systemCall: return "system call"
     }
   }
   let type = lua_type(L, index)
