@@ -104,6 +104,8 @@ public struct HostState: ~Copyable {
   private let roots = Atomic<UInt32>(0)
   let placement = Atomic<UInt32>(0)
   let lifeLock = Spinlock()
+  /// The thread that Ctrl-C is for, one reference, or 0. Release by whoever starts the program.
+  let mainThread = Atomic<UInt>(0)
 
   let messageDepot = Depot()
   let threadDepot = Depot()

@@ -88,6 +88,12 @@ int lwkt_usable_cpus(void);
 /* No signal is delivered to this kernel thread from now on. */
 void lwkt_block_all_signals(void);
 
+/* From now on the first Ctrl-C (SIGINT) is counted and wakes whoever sleeps on the futex `word`,
+ * which it sets to 0; a second one kills. Once a process. */
+void lwkt_catch_interrupt(void *word);
+/* Has Ctrl-C come since the last call? Then a second one no longer kills. */
+bool lwkt_take_interrupt(void);
+
 /* ---- native stacks (stack.c) ---- */
 
 /* A spare stack with a guard page, or NULL. Kept in lists through its `next`. */
