@@ -146,7 +146,7 @@ final class Rig: @unchecked Sendable {
 
   init(
     workers: Int, ipiCapacity: Int = 64, spinNanoseconds: UInt64? = nil, background: Bool = false,
-    policy: Policy = Policy()
+    policy: Policy = Policy(), sysport: SysportOptions = SysportOptions()
   ) {
     _ = installHandler
     // The host may end while this rig is going away, so its reports must not go through `self`.
@@ -160,7 +160,7 @@ final class Rig: @unchecked Sendable {
       workerEnds: { workersEnded.add() })
     host = LWKTCore.Host(
       workers: workers, binding: binding, policy: policy, background: background,
-      ipiCapacity: ipiCapacity, spinNanoseconds: spinNanoseconds)
+      ipiCapacity: ipiCapacity, spinNanoseconds: spinNanoseconds, sysport: sysport)
   }
 
   deinit {
