@@ -303,7 +303,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     percpu.pointee.gd = UnsafeMutableRawPointer(gd)
     pointee.globalSlot(cpu).pointee.store(UInt(bitPattern: gd), ordering: .releasing)
     shared(cpu).pointee.isBusy.store(true, ordering: .relaxed)
-    lwkt_run_loop(workerLoop)
+    if let left = lwkt_run_loop(workerLoop) { StackPool.free(left) }
     gd.pointee.stacks.drain()
     meetAfterLoop()
     gd.endThreads()
