@@ -88,6 +88,9 @@ int lwkt_usable_cpus(void);
 /* No signal is delivered to this kernel thread from now on. */
 void lwkt_block_all_signals(void);
 
+/* Let the calling kernel thread have this signal, whatever it has inherited. */
+void lwkt_unblock_signal(int number);
+
 /* ---- native stacks (stack.c) ---- */
 
 /* A spare stack with a guard page, or NULL. Kept in lists through its `next`. */
