@@ -301,6 +301,8 @@ extension UnsafeMutablePointer where Pointee == HostState {
     shared(cpu).pointee.kernelThread.store(UInt(pthread_self()), ordering: .relaxed)
     let percpu = lwkt_percpu().unsafelyUnwrapped
     percpu.pointee.gd = UnsafeMutableRawPointer(gd)
+    // The signal of preemption: whoever started this kernel thread (the monitor, say) may block it.
+    lwkt_unblock_signal(SIGURG)
     pointee.globalSlot(cpu).pointee.store(UInt(bitPattern: gd), ordering: .releasing)
     shared(cpu).pointee.isBusy.store(true, ordering: .relaxed)
     if let left = lwkt_run_loop(workerLoop) { StackPool.free(left) }

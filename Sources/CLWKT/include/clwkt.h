@@ -94,6 +94,9 @@ void lwkt_catch_interrupt(void *word);
 /* Has Ctrl-C come since the last call? Then a second one no longer kills. */
 bool lwkt_take_interrupt(void);
 
+/* Let the calling kernel thread have this signal, whatever it has inherited. */
+void lwkt_unblock_signal(int number);
+
 /* ---- native stacks (stack.c) ---- */
 
 /* A spare stack with a guard page, or NULL. Kept in lists through its `next`. */
