@@ -27,10 +27,15 @@ public struct Code: ~Copyable {
 
 /// All code alive in the process, by content. Any kernel thread; never while holding a spinlock.
 public enum CodeTable {
-  struct Chains: ~Copyable {
+  struct Table: ~Copyable {
+    var chains = Chains()
     /// Held while a chain is walked: some hundred nanoseconds, and longer only when the table
     /// doubles.
     let lock = Spinlock()
+  }
+
+  /// Apart from the lock, so that changing one is no access to the other.
+  struct Chains {
     var heads: UnsafeMutablePointer<CodeRef?>?
     /// A power of two, or 0 before the first use.
     var headCount = 0
@@ -38,24 +43,24 @@ public enum CodeTable {
   }
 
   /// Guarded by its own lock.
-  private nonisolated(unsafe) static let chains: UnsafeMutablePointer<Chains> = {
-    let chains = UnsafeMutablePointer<Chains>.allocate(capacity: 1)
-    chains.initialize(to: Chains())
-    return chains
+  private nonisolated(unsafe) static let table: UnsafeMutablePointer<Table> = {
+    let table = UnsafeMutablePointer<Table>.allocate(capacity: 1)
+    table.initialize(to: Table())
+    return table
   }()
 
   /// How many distinct codes are alive.
   public static var count: Int {
-    chains.pointee.lock.lock()
-    defer { chains.pointee.lock.unlock() }
-    return chains.pointee.count
+    table.pointee.lock.lock()
+    defer { table.pointee.lock.unlock() }
+    return table.pointee.chains.count
   }
 
   /// The code with exactly these bytes, with one reference for the caller, or nil.
   public static func find(_ bytes: UnsafeRawBufferPointer, hash: UInt64) -> CodeRef? {
-    chains.pointee.lock.lock()
-    defer { chains.pointee.lock.unlock() }
-    return chains.pointee.find(bytes, hash)
+    table.pointee.lock.lock()
+    defer { table.pointee.lock.unlock() }
+    return table.pointee.chains.find(bytes, hash)
   }
 
   /// A code with these bytes and notes, with one reference for the caller. If another worker has
@@ -64,19 +69,19 @@ public enum CodeTable {
     _ bytes: UnsafeRawBufferPointer, hash: UInt64, notes: UnsafeRawBufferPointer
   ) -> CodeRef {
     let made = makeCode(bytes, hash: hash, notes: notes)
-    chains.pointee.lock.lock()
-    let other = chains.pointee.find(bytes, hash)
-    if other == nil { chains.pointee.add(made) }
-    chains.pointee.lock.unlock()
+    table.pointee.lock.lock()
+    let other = table.pointee.chains.find(bytes, hash)
+    if other == nil { table.pointee.chains.add(made) }
+    table.pointee.lock.unlock()
     guard let other else { return made }
     UnsafeMutableRawPointer(made).deallocate()
     return other
   }
 
   static func remove(_ code: CodeRef) {
-    chains.pointee.lock.lock()
-    chains.pointee.remove(code)
-    chains.pointee.lock.unlock()
+    table.pointee.lock.lock()
+    table.pointee.chains.remove(code)
+    table.pointee.lock.unlock()
   }
 }
 

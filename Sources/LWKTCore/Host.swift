@@ -84,6 +84,8 @@ public struct HostState: ~Copyable {
   /// Operations that somebody outside the workers will complete.
   let external = Atomic<Int>(0)
   let phase = Atomic<UInt32>(HostPhase.running)
+  /// Workers that have aborted their threads because the host drains.
+  let drainedWorkers = Atomic<UInt32>(0)
   /// Workers that have left their loops, and those that have ended their threads' waits too: see
   /// `endThreads`. Futexes.
   let endedLoops = Atomic<UInt32>(0)

@@ -109,6 +109,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
     cancel(Self.abortBit)
   }
 
+  /// Abort it because the program is over: that it ends by this is no error of its own. Owner.
+  func abortForDrain() {
+    markNoticed()
+    abort(Payload())
+  }
+
   /// Set a cancel bit and end the present wait, if one may be ended. Any kernel thread.
   func cancel(_ bit: UInt8) {
     pointee.cancelState.bitwiseOr(bit, ordering: .sequentiallyConsistent)
@@ -173,6 +179,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       gd.pointee.unnoticedTimers += 1
     }
     gd.unlink(self)
+    if gd.pointee.departing?.thread == self { gd.pointee.departing = nil }
     if let domain { domain.remove(self) }
     gd.count(.threadsEnded)
     let keptAlive = !pointee.flags.contains(.daemon)
@@ -344,13 +351,14 @@ extension UnsafeMutablePointer where Pointee == Message {
 }
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
-  /// The begin IPI: a new thread of this worker.
+  /// The begin IPI: a new thread of this worker, unless its domain has moved on with it.
   func beginLocally(_ thread: ThreadRef) {
-    link(thread)
-    if pointee.isDraining {
-      thread.markNoticed()
-      thread.abort(Payload())
+    guard thread.cpu == pointee.cpu else {
+      count(.ipisChased)
+      return sendIPI(IPI(.begin, thread), to: thread.cpu)
     }
+    link(thread)
+    if pointee.isDraining { thread.abortForDrain() }
     if let domain = thread.domain, !domain.pointee.isAdopted {
       thread.pointee.flags.insert(.wokenInTransit)
       return
@@ -365,16 +373,16 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     var next = pointee.allThreads
     while let thread = next {
       next = thread.pointee.registryNext
-      // That it ends by this is no error of its own.
-      thread.markNoticed()
-      thread.abort(Payload())
+      thread.abortForDrain()
     }
+    pointee.host.pointee.drainedWorkers.add(1, ordering: .acquiringAndReleasing)
   }
 
   /// No worker runs threads any more: whatever is left here will not run again. The worker's kernel
   /// thread. In two steps: first no thread waits for anything any more, on any worker, and so nothing
   /// that happens in the second can wake one whose memory its own worker is giving back.
   func endThreads() {
+    pointee.isDraining = false
     takeLastIPIs()
     var next = pointee.allThreads
     while let thread = next {

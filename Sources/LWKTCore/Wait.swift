@@ -163,7 +163,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.waitSince = mycpu.pointee.coarseNow
     pointee.wakeReason = .none
     pointee.wakeIndex = -1
-    pointee.waitSince = mycpu.pointee.coarseNow
     pointee.waitWord.store(
       ticket << 2 | (interruptible ? 0 : 2) | 1, ordering: .sequentiallyConsistent)
     return ticket

@@ -112,16 +112,16 @@ struct BytecodeAnalysis {
   private(set) var upvalues: [BytecodeUpvalue] = []
   /// Each name once per upvalue.
   private(set) var names: [BytecodeName] = []
-  /// All string constants that could be a global's name.
+  /// All string constants, each once: any could be a global's name.
   private(set) var constants: [ByteSpan] = []
   /// Where the root's upvalue descriptions begin, 3 bytes each.
   private(set) var descriptors = 0
 
   private var reader: BytecodeReader
-  private var seenNames: Set<SeenName> = []
+  private var seen: Set<Seen> = []
 
-  private struct SeenName: Hashable {
-    var upvalue: UInt32
+  private struct Seen: Hashable {
+    var role: UInt32
     var bytes: [UInt8]
   }
 
@@ -180,7 +180,7 @@ extension BytecodeAnalysis {
       case BytecodeFormat.shortConstant, BytecodeFormat.longConstant:
         let string = try reader.string()
         strings.append(string)
-        if let string, string.count > 0 { constants.append(string) }
+        if let string, isNew(string, .max) { constants.append(string) }
       default:
         throw .unknownFormat
       }
@@ -240,9 +240,12 @@ extension BytecodeAnalysis {
     guard index < strings.count, let name = strings[index] else { return }
     let bytes = reader.bytes(name)
     if bytes.elementsEqual([0x5F, 0x47]) { upvalues[Int(upvalue)].isTaken = true }
-    if seenNames.insert(SeenName(upvalue: upvalue, bytes: Array(bytes))).inserted {
-      names.append(BytecodeName(upvalue: upvalue, name: name))
-    }
+    if isNew(name, upvalue) { names.append(BytecodeName(upvalue: upvalue, name: name)) }
+  }
+
+  /// Is this string met for the first time in this role: a key of an upvalue, or a constant?
+  private mutating func isNew(_ string: ByteSpan, _ role: UInt32) -> Bool {
+    seen.insert(Seen(role: role, bytes: Array(reader.bytes(string)))).inserted
   }
 
   /// Line numbers, local variables, and the names of upvalues.

@@ -289,6 +289,10 @@ struct Encoder: ~Copyable {
   private mutating func writeNode(_ index: Int32, _ node: UInt32) -> Bool {
     if lua_type(L, index) == LUA_TTABLE {
       if let entry = state.moduleEntry(L, index) { return writeModule(entry, index, node) }
+      if lua_rawequal(L, index, pending) != 0 {
+        // Only `debug` can have got at it. A traversal must not meet assignments.
+        return refuse("internal table", scratch.pointee.nodes[Int(node) - 1].link)
+      }
       return writeTable(index, node)
     }
     if let entry = state.moduleEntry(L, index) { return writeModule(entry, index, node) }

@@ -25,6 +25,8 @@ func encodeThread(
   guard lua_checkstack(L, Encoder.stackNeed) != 0 else { return failOnStackSpace(L, "create") }
   let function = lua_absindex(L, function)
   let first = lua_absindex(L, first)
+  let context = CopyContext(
+    state: context.state, environment: lua_absindex(L, context.environment))
   let top = lua_gettop(L)
   if lua_iscfunction(L, function) == 0, context.state.moduleEntry(L, function) == nil,
     let code = pushCodeRecord(L, function, context.state)

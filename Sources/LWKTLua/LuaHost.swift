@@ -86,7 +86,7 @@ public final class LuaPending: Sendable {
 /// chunks may be run from any other kernel thread, several at a time, until `shutdown`.
 public final class LuaHost: Sendable {
   let host: Host
-  private let functions: [(name: String, body: LuaFunction)]
+  let functions: [(name: String, body: LuaFunction)]
   let deadlockReport = Mutex<String?>(nil)
 
   /// The one host of this process that Lua runs in.

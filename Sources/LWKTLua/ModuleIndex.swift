@@ -130,7 +130,7 @@ extension UnsafeMutablePointer<CopyState> {
   @inline(__always)
   func moduleEntry(_ L: LuaState, _ index: Int32) -> UInt32? {
     // Before that only Lua functions can be told to be none of a standard module's.
-    if !pointee.index.hasStandard, needsStandard(L, index) { indexStandardModules(L) }
+    if !pointee.index.hasStandard, needsStandard(L, index) { noteModules(L) }
     let place = pointee.index.place(of: UInt(bitPattern: lua_topointer(L, index)))
     if place == 0 { return nil }
     return isCurrent(L, index, place) ? place : nil
@@ -180,14 +180,25 @@ extension UnsafeMutablePointer<CopyState> {
     walker.close()
     // Only now: a finaliser that copies meanwhile does all this itself, to no harm.
     pointee.index.hasStandard = true
-    noteModules(L)
   }
 
-  /// Index the modules that have been loaded since the last time. To be called when `require` has
-  /// loaded one. No traversal may be under way.
+  /// Index the module whose name is the string at `name`: to be called when `require` has loaded it,
+  /// before the program can have changed it. No traversal may be under way.
+  /// Lua API that allocates: `lua_pushlstring`, `lua_rawset*`, `luaL_ref`.
+  func noteModule(_ L: LuaState, name: Int32) {
+    let name = lua_absindex(L, name)
+    indexStandardModules(L)
+    guard lua_checkstack(L, ModuleWalker.stackNeed) != 0 else { return }
+    var walker = ModuleWalker(L, self)
+    walker.walkNew(name)
+    walker.close()
+  }
+
+  /// Index the modules that have been loaded since the last time and were not noted. No traversal
+  /// may be under way.
   /// Lua API that allocates: `lua_pushlstring`, `lua_rawset*`, `luaL_ref`.
   func noteModules(_ L: LuaState) {
-    guard pointee.index.hasStandard else { return indexStandardModules(L) }
+    indexStandardModules(L)
     guard lua_checkstack(L, ModuleWalker.stackNeed) != 0 else { return }
     var walker = ModuleWalker(L, self)
     walker.walkNew()

@@ -79,6 +79,17 @@ struct ModuleWalker: ~Copyable {
       if lua_iscfunction(L, -1) != 0 { addStandardFunction(root, bytes(name)) }
       lwkt_pop(L, 1)
     }
+    // An embedder's functions are in every heap as well.
+    for function in LuaHost.current?.functions ?? [] {
+      var name = function.name
+      name.withUTF8 { text in
+        let bytes = UnsafeRawBufferPointer(text)
+        pushBytes(L, bytes)
+        lua_rawget(L, -2)
+        if lua_iscfunction(L, -1) != 0 { addStandardFunction(root, bytes) }
+        lwkt_pop(L, 1)
+      }
+    }
     lwkt_pop(L, 1)
   }
 
@@ -87,17 +98,32 @@ struct ModuleWalker: ~Copyable {
     guard lua_type(L, loaded) == LUA_TTABLE else { return }
     lua_pushnil(L)
     while lwkt_next(L, loaded) != 0 {
-      let type = lua_type(L, -1)
-      if lua_type(L, -2) == LUA_TSTRING, type == LUA_TTABLE || type == LUA_TFUNCTION,
-        !isExcluded(UInt(bitPattern: lua_topointer(L, -1))), !isIndexed(-1)
-      {
-        var count = 0
-        let name = UnsafeRawBufferPointer(start: lua_tolstring(L, -2, &count), count: count)
-        addModule(name, isStandard: StandardModules.contains(name))
-      }
+      addIfNew()
       lwkt_pop(L, 1)
     }
     walk()
+  }
+
+  /// Index the module whose name is the string at `name`, unless it is indexed.
+  mutating func walkNew(_ name: Int32) {
+    guard lua_type(L, loaded) == LUA_TTABLE else { return }
+    lua_pushvalue(L, name)
+    lua_pushvalue(L, name)
+    lua_rawget(L, loaded)
+    addIfNew()
+    lwkt_pop(L, 2)
+    walk()
+  }
+
+  /// A module's name and value are the two topmost stack values.
+  private func addIfNew() {
+    let type = lua_type(L, -1)
+    guard lua_type(L, -2) == LUA_TSTRING, type == LUA_TTABLE || type == LUA_TFUNCTION,
+      !isExcluded(UInt(bitPattern: lua_topointer(L, -1))), !isIndexed(-1)
+    else { return }
+    var count = 0
+    let name = UnsafeRawBufferPointer(start: lua_tolstring(L, -2, &count), count: count)
+    addModule(name, isStandard: StandardModules.contains(name))
   }
 
   private func bytes(_ text: StaticString) -> UnsafeRawBufferPointer {

@@ -233,6 +233,31 @@ final class CopyFunctionTests: XCTestCase {
     XCTAssertEqual(CodeTable.count, codes)
   }
 
+  func testOnePayloadReadByMany() {
+    let object = FakeObject()
+    let sender = Heap()
+    sender.setHandle("h", object.ref)
+    let parcel = Parcel()
+    sender.run(
+      "local n = 1 return function() n = n + 1 return n end, {h, h}, ('x'):rep(1000), string.format")
+    XCTAssertTrue(
+      encodeValues(
+        sender.L, first: 2, count: 4, operation: "send", context: sender.context,
+        into: parcel.payload))
+    nonisolated(unsafe) let shared = parcel
+    DispatchQueue.concurrentPerform(iterations: 4) { _ in
+      let heap = Heap()
+      for _ in 0..<200 {
+        heap.load(
+          "local f, t, s, g = ... assert(f() == 2 and t[1] == t[2] and #s == 1000) "
+            + "assert(g == string.format)")
+        heap.call(decode(shared, heap))
+        heap.clear()
+      }
+    }
+    XCTAssertEqual(object.references, 2)
+  }
+
   func testCodeTableFromManyThreads() {
     let codes = CodeTable.count
     DispatchQueue.concurrentPerform(iterations: 4) { _ in

@@ -108,9 +108,11 @@ final class Heap {
   }
 
   func require(_ name: String) {
-    run("return require '\(name)'")
+    run("require '\(name)'")
     clear()
-    state.noteModules(L)
+    lua_pushstring(L, name)
+    state.noteModule(L, name: -1)
+    clear()
   }
 }
 

@@ -183,6 +183,35 @@ final class CopyModuleTests: XCTestCase {
       from: sender, to: receiver)
   }
 
+  /// A module that is in `package.loaded` before it is complete, and requires another.
+  func testModuleThatRegistersItselfEarly() {
+    let heaps = (Heap(), Heap(isThread: true))
+    for heap in [heaps.0, heaps.1] {
+      heap.addModule("inner", "return {}")
+      heap.addModule(
+        "early", "local M = {a = {}} package.loaded.early = M require 'inner' note 'inner' M.b = {} return M")
+      lua_pushstring(heap.L, "note")
+      lua_pushlightuserdata(heap.L, Unmanaged.passUnretained(heap).toOpaque())
+      lua_pushcclosure(
+        heap.L,
+        { L in
+          let box = lua_touserdata(L, registryIndex - 1).unsafelyUnwrapped
+          let heap = Unmanaged<Heap>.fromOpaque(box).takeUnretainedValue()
+          heap.state.noteModule(L.unsafelyUnwrapped, name: 1)
+          return 0
+        }, 1)
+      lua_rawgeti(heap.L, registryIndex, lua_Integer(LUA_RIDX_GLOBALS))
+      lua_rotate(heap.L, -3, 1)
+      lua_rawset(heap.L, -3)
+      heap.clear()
+    }
+    heaps.0.require("early")
+    transfer(
+      "local m = require 'early' return m.a, m.b",
+      "local m = require 'early' local a, b = ... assert(a == m.a and b == m.b)",
+      from: heaps.0, to: heaps.1)
+  }
+
   func testModuleWithManyLevels() {
     let sender = Heap()
     sender.addModule("deep", "local t = {'bottom'} for i = 1, 100 do t = {t} end return t")

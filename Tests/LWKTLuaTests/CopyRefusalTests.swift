@@ -131,6 +131,33 @@ final class CopyRefusalTests: XCTestCase {
     }
   }
 
+  func testInsides() {
+    let heap = Heap()
+    transfer("return {function() return print end}", "", from: heap)
+    XCTAssertEqual(
+      LWKTLuaTests.refusal("return debug.getregistry()", from: heap),
+      "send: cannot send coroutine at [1][1]")
+    // Each table in it, ours too: some can be copied and some not, and none does harm.
+    let count = heap.run(
+      "local t = {} for _, v in pairs(debug.getregistry()) do if type(v) == 'table' then "
+        + "t[#t + 1] = v end end return table.unpack(t)")
+    XCTAssertGreaterThan(count, 6)
+    var refused = 0
+    for index in 2..<(2 + count) {
+      let parcel = Parcel()
+      if !encodeValues(
+        heap.L, first: index, count: 1, operation: "send", context: heap.context,
+        into: parcel.payload)
+      {
+        refused += 1
+        lwkt_pop(heap.L, 1)
+      }
+    }
+    XCTAssertGreaterThan(refused, 0)
+    heap.clear()
+    transfer("return {function() return print end}", "", from: heap)
+  }
+
   /// Whatever is refused, wherever in the message: nothing stays behind.
   func testNothingLeaks() {
     let object = FakeObject()

@@ -136,16 +136,9 @@ final class CopyTimingTests: XCTestCase {
 
   func testOne() throws {
     try XCTSkipUnless(isWanted)
-    let L = luaL_newstate().unsafelyUnwrapped
-    luaL_openlibs(L)
-    measure("index of the standard modules, again in one heap", 20_000) {
-      lua_rawgeti(L, registryIndex, lua_Integer(LUA_RIDX_GLOBALS))
-      let state = CopyState.open(L, standard: -1)
-      state.indexStandardModules(L)
-      CopyState.close(state)
-      lwkt_pop(L, 1)
-    }
-    lua_close(L)
+    thread(
+      "captured table", "local k = {4} return function(n) return k[1] + n, print end, 1", false,
+      2_000_000)
   }
 
   func testThreads() throws {
