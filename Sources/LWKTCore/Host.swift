@@ -115,6 +115,8 @@ public struct HostState: ~Copyable {
   let pool = BlockingPool()
   let callDepot = Depot()
   let sysportOptions: SysportOptions
+  /// The port that stands for the sysport, made for whoever first asks: one reference, or 0.
+  let sysportPort = Atomic<UInt>(0)
   /// For tests.
   public let faults = Faults()
   /// Keeps the program running although it has no thread: an embedder's host between chunks.
@@ -383,6 +385,7 @@ public final class Host: Sendable {
   deinit {
     if state.pointee.phase.load(ordering: .acquiring) != HostPhase.stopped { endUnrun() }
     state.dropNames()
+    state.dropSysportPort()
     state.deinitialize(count: 1)
     state.deallocate()
   }
