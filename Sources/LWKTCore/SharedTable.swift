@@ -14,20 +14,23 @@ import Synchronization
 public typealias TableRef = UnsafeMutablePointer<SharedTable>
 public typealias BoxRef = UnsafeMutablePointer<SharedBox>
 
-/// A key in the form in which equal keys have equal bytes: the binding's affair, except that the
-/// box may own a reference to an object that the key stands for.
+/// A key in the form in which equal keys have equal tags and bytes: the binding's affair, except that
+/// the box may own a reference to an object that the key stands for.
 public struct SharedKey {
+  public let tag: UInt8
   public let bytes: UnsafeRawBufferPointer
   /// The object that the bytes name, borrowed.
   public let object: ObjectRef?
   let hash: UInt
 
   /// `bytes` must stay valid while the key is used.
-  public init(_ bytes: UnsafeRawBufferPointer, object: ObjectRef? = nil) {
+  public init(tag: UInt8, _ bytes: UnsafeRawBufferPointer, object: ObjectRef? = nil) {
+    self.tag = tag
     self.bytes = bytes
     self.object = object
     // Seeded anew in each process: nobody can prepare keys that all collide.
     var hasher = Hasher()
+    hasher.combine(tag)
     hasher.combine(bytes: bytes)
     hash = UInt(bitPattern: hasher.finalize())
   }
@@ -37,6 +40,7 @@ public struct SharedKey {
 public struct SharedBox: ~Copyable {
   let header: ObjectHeader
   let hash: UInt
+  public let keyTag: UInt8
   let keyCount: Int
   /// The object that the key stands for, owned.
   let keyObject: ObjectRef?
@@ -59,7 +63,7 @@ extension UnsafeMutablePointer where Pointee == SharedBox {
     key.object?.retainObject()
     box.initialize(
       to: SharedBox(
-        header: ObjectHeader(.box), hash: key.hash, keyCount: key.bytes.count,
+        header: ObjectHeader(.box), hash: key.hash, keyTag: key.tag, keyCount: key.bytes.count,
         keyObject: key.object, payload: payload, next: nil))
     UnsafeMutableRawBufferPointer(start: memory + size, count: key.bytes.count)
       .copyMemory(from: key.bytes)
@@ -85,10 +89,11 @@ extension UnsafeMutablePointer where Pointee == SharedBox {
 
   @inline(__always)
   fileprivate func has(_ key: SharedKey) -> Bool {
-    guard pointee.hash == key.hash, pointee.keyCount == key.bytes.count,
+    guard pointee.hash == key.hash, pointee.keyTag == key.tag,
+      pointee.keyCount == key.bytes.count,
       let mine = self.key.baseAddress, let other = key.bytes.baseAddress
     else { return false }
-    return memoryEqual(mine, other, key.bytes.count)
+    return memcmp(mine, other, key.bytes.count) == 0
   }
 }
 
