@@ -136,7 +136,8 @@ public func describeObject(_ object: ObjectRef) -> String {
   case .message: "an answer from " + describeTarget(object.message)
   case .counter: "shared counter"
   case .table: "shared table"
-  case .array: "shared array"
+  case .array: object.array.displayName
+  case .box, .tableSnapshot: "part of a shared table"
   case .code: "code"
   case .systemCall: "system call " + object.assumingMemoryBound(to: SystemCall.self).pointee.operation.name
   }
