@@ -67,7 +67,7 @@ public func port(_ L: OpaquePointer?) -> Int32 {
   if kind == .thread { thread.own(port) }
   if let name, !host.publish(port, as: name) {
     port.object.releaseObject()
-    return raise(L, "port: there is a port '" + name + "' already")
+    return pushFailure(L, "a port of that name is there already", 17)
   }
   pushHandle(L, port.object)
   port.object.releaseObject()
@@ -546,7 +546,7 @@ public func messageFail(_ L: OpaquePointer?) -> Int32 {
     return 1
   }
   addressOf(&payload).dispose()
-  return raise(L, "fail: the message has been answered already")
+  return raise(L, "replymsg: the message has been answered already")
 }
 
 @c(lwkt_s_message_forward)

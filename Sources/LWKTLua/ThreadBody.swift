@@ -179,7 +179,7 @@ private func end(
     succeeded = copyResults(L, results, &payload)
   } else if status == LUA_YIELD || lwkt_is_exit(L) {
     payload = thread.takeExitResults()
-    if lwkt_closethread(L) != LUA_OK {
+    if lwkt_closethread(L) != LUA_OK, !lwkt_is_exit(L) {
       let address = addressOf(&payload)
       address.dispose()
       succeeded = copyError(thread, L, address)
