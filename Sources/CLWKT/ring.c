@@ -101,6 +101,7 @@ bool lwkt_ring_put(struct lwkt_ring *self, const struct lwkt_ring_entry *entry) 
   if (sqe == NULL) return false;
   memset(sqe, 0, sizeof *sqe);
   sqe->opcode = entry->operation;
+  sqe->flags = entry->may_block ? IOSQE_ASYNC : 0;
   sqe->fd = entry->descriptor;
   sqe->addr = entry->address;
   sqe->off = entry->offset;

@@ -47,12 +47,12 @@ static int run(lua_State *L, lua_State *co, int count, bool fresh) {
       if (self->switch_kind == LWKT_SWITCH_EXIT || lua_isyieldable(L)) return MUST_SWITCH;
       lua_State *base = self->base_L;
       int kind = self->switch_kind;
-      self->switch_kind = LWKT_SWITCH_NONE;
       if (!lwkt_s_park(kind)) {
         lua_pushliteral(L, "too many threads wait inside C functions that call back");
         return FAILED;
       }
       self = lwkt_percpu();
+      self->switch_kind = LWKT_SWITCH_NONE;
       self->base_L = base;
       count = 0;
       continue;

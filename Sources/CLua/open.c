@@ -92,7 +92,11 @@ static int globals_pairs(lua_State *L) {
 static int protected_open(lua_State *L) {
   bool is_main = lua_toboolean(L, 1);
   luaL_openlibs(L);
-  luaL_requiref(L, "coroutine", lwkt_open_coroutine, 1);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lwkt_open_coroutine(L);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "coroutine");
+  lua_setglobal(L, "coroutine");
   lua_pop(L, 1);
   lwkt_open_hooks(L);
   lwkt_handle_open(L);

@@ -202,6 +202,7 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   lua_State *base = self->base_L;
   if (lwkt_s_park(LWKT_SWITCH_PREEMPT)) {
     self = lwkt_percpu();
+    self->switch_kind = LWKT_SWITCH_NONE;
     self->base_L = base;
     self->running_L = L;
   }

@@ -55,7 +55,9 @@ static int switch_away(lua_State *L, int kind, lua_KFunction next) {
     return luaL_error(L, "too many threads wait inside C functions that call back (the limit is "
                          "8192): wait outside sort comparators and the like");
   }
+  /* Other threads have run: what they left in this worker's block is not ours. */
   self = lwkt_percpu();
+  self->switch_kind = LWKT_SWITCH_NONE;
   self->base_L = base;
   self->running_L = L;
   return next(L, LUA_YIELD, 0);

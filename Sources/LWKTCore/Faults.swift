@@ -16,7 +16,7 @@ public struct Faults: ~Copyable {
   }
 
   private struct Rule {
-    var operation: Operation
+    var operation: SystemCall.Operation
     var skip: Int
     var times: Int
     var effect: Effect
@@ -40,7 +40,7 @@ public struct Faults: ~Copyable {
 
   /// Let `times` steps of `operation` go wrong after `skip` more have gone well. Any kernel thread.
   public borrowing func inject(
-    _ effect: Effect, into operation: Operation, after skip: Int = 0, times: Int = 1
+    _ effect: Effect, into operation: SystemCall.Operation, after skip: Int = 0, times: Int = 1
   ) {
     lock.lock()
     defer { lock.unlock() }
@@ -49,7 +49,7 @@ public struct Faults: ~Copyable {
   }
 
   /// One step of `operation` is about to be made: what is to become of it, nil for nothing special.
-  borrowing func take(_ operation: Operation) -> Effect? {
+  borrowing func take(_ operation: SystemCall.Operation) -> Effect? {
     lock.lock()
     defer { lock.unlock() }
     guard let index = rules.pointee.firstIndex(where: { $0.operation == operation }) else {

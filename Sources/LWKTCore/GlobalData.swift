@@ -24,16 +24,18 @@ public struct GlobalData: ~Copyable {
   var switchesToPoll = GlobalData.switchesPerPoll
   /// Threads woken to the head of the run queue since one was taken from the tail's side.
   var boosts = 0
-  /// Inside an IPI handler that was called while a thread of this worker runs.
-  var drainDepth = 0
+  /// IPIs that found their queue full.
+  var backlog = IPIBacklog()
   /// The worker that was asked for threads and has not answered; -1 for none.
   var askedCPU = -1
   /// Where the next search for a worker to ask begins.
   var askNext: Int
-  var lastHint: UInt64 = 0
   /// Refusals in a row, and when to ask again.
   var refusals = 0
   var nextAsk: UInt64 = 0
+  /// When it hints again that there is work here, and how long it pauses after that.
+  var nextHint: UInt64 = 0
+  var hintPause = GlobalData.shortestPause
   /// See `joinsWaker`.
   var lastWaker = -1
   var wakeStreak = 0
@@ -53,6 +55,10 @@ public struct GlobalData: ~Copyable {
   var isDraining = false
 
   static let switchesPerPoll = 32
+  /// Nanoseconds between two questions for work, or two hints. Each that leads to nothing doubles the
+  /// pause: a worker that has nothing to give should not be kept busy with saying so.
+  static let shortestPause: UInt64 = 50_000
+  static let longestPause: UInt64 = 3_200_000
 
   init(cpu: Int, host: HostRef, shared: UnsafeMutablePointer<CPUShared>) {
     self.cpu = cpu
@@ -198,6 +204,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   func link(_ thread: ThreadRef) {
+    thread.pointee.registry = .linked
     thread.pointee.registryPrevious = nil
     thread.pointee.registryNext = pointee.allThreads
     if let first = pointee.allThreads { first.pointee.registryPrevious = thread }
@@ -205,6 +212,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   func unlink(_ thread: ThreadRef) {
+    thread.pointee.registry = .none
     if let next = thread.pointee.registryNext {
       next.pointee.registryPrevious = thread.pointee.registryPrevious
     }

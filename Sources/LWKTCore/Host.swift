@@ -84,6 +84,8 @@ public struct HostState: ~Copyable {
   /// Operations that somebody outside the workers will complete.
   let external = Atomic<Int>(0)
   let phase = Atomic<UInt32>(HostPhase.running)
+  /// Workers that have aborted their threads because the host drains.
+  let drainedWorkers = Atomic<UInt32>(0)
   /// Workers that have left their loops, and those that have ended their threads' waits too: see
   /// `endThreads`. Futexes.
   let endedLoops = Atomic<UInt32>(0)
@@ -102,6 +104,8 @@ public struct HostState: ~Copyable {
   private let roots = Atomic<UInt32>(0)
   let placement = Atomic<UInt32>(0)
   let lifeLock = Spinlock()
+  /// The thread that Ctrl-C is for, one reference, or 0. Release by whoever starts the program.
+  let mainThread = Atomic<UInt>(0)
 
   let messageDepot = Depot()
   let threadDepot = Depot()
@@ -299,7 +303,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     percpu.pointee.gd = UnsafeMutableRawPointer(gd)
     pointee.globalSlot(cpu).pointee.store(UInt(bitPattern: gd), ordering: .releasing)
     shared(cpu).pointee.isBusy.store(true, ordering: .relaxed)
-    lwkt_run_loop(workerLoop)
+    if let left = lwkt_run_loop(workerLoop) { StackPool.free(left) }
     gd.pointee.stacks.drain()
     meetAfterLoop()
     gd.endThreads()

@@ -23,8 +23,9 @@ extension UnsafeMutablePointer where Pointee == HostState {
   func nothingLeft() {
     let phase = pointee.phase.load(ordering: .acquiring)
     if phase == HostPhase.draining {
-      // Threads that cannot be woken even by an abort, or none at all.
-      return stop()
+      // Once every worker has aborted its threads, those left cannot be woken even by that.
+      if pointee.drainedWorkers.load(ordering: .acquiring) == finalWorkers { stop() }
+      return
     }
     // An embedder may have something to do for its threads at any time.
     guard phase == HostPhase.running, !pointee.isBackground else { return }
@@ -66,7 +67,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     pointee.lifeLock.unlock()
   }
 
-  /// How many workers were ever started. After `stop`, which ends the starting.
+  /// How many workers were ever started. After `drain`, which ends the starting.
   private var finalWorkers: UInt32 {
     pointee.lifeLock.lock()
     defer { pointee.lifeLock.unlock() }

@@ -8,6 +8,10 @@
 // and of t's drain:
 //   4. t exchanges each mask word with 0 (acquire), and for each bit reads slots up to `windex`.
 // Order is first in first out for one source; there is none across sources.
+//
+// A full queue blocks nobody: what does not fit waits at the source, in order. To serve one's own
+// queues while waiting for room, as the kernel does, would run handlers in the middle of whatever
+// sent: with a thread half way between a run queue and a wait, its domain could be given away.
 
 import CLWKT
 import Synchronization
@@ -79,5 +83,72 @@ struct IPIQueue: ~Copyable {
     let ipi = slots[Int(read & mask)]
     rindex.store(read &+ 1, ordering: .releasing)
     return ipi
+  }
+}
+
+/// What one source could not send yet, in order for each target. Owner worker only. There is a bound:
+/// a thread is in it at most once for being woken and once for each change of its priority.
+struct IPIBacklog: ~Copyable {
+  private struct Entry {
+    var ipi: IPI
+    var next: UnsafeMutablePointer<Entry>?
+  }
+  private typealias EntryRef = UnsafeMutablePointer<Entry>
+  private typealias Ends = (first: EntryRef?, last: EntryRef?)
+
+  private(set) var count = 0
+  /// One pair a worker; nil until the first is needed.
+  private var targets: UnsafeMutablePointer<Ends>?
+  private var targetCount = 0
+
+  deinit { targets?.deallocate() }
+
+  /// Must what is sent to `target` queue up here?
+  @inline(__always)
+  func holdsBack(_ target: Int) -> Bool {
+    guard count > 0, let targets else { return false }
+    return targets[target].first != nil
+  }
+
+  mutating func append(_ ipi: IPI, to target: Int, of workers: Int) {
+    let entry = EntryRef.allocate(capacity: 1)
+    entry.initialize(to: Entry(ipi: ipi, next: nil))
+    let targets = makeTargets(workers)
+    if let last = targets[target].last {
+      last.pointee.next = entry
+    } else {
+      targets[target].first = entry
+    }
+    targets[target].last = entry
+    count += 1
+  }
+
+  private mutating func makeTargets(_ workers: Int) -> UnsafeMutablePointer<Ends> {
+    if let targets { return targets }
+    let made = UnsafeMutablePointer<Ends>.allocate(capacity: workers)
+    made.initialize(repeating: (nil, nil), count: workers)
+    targets = made
+    targetCount = workers
+    return made
+  }
+
+  func first(for target: Int) -> IPI? { targets?[target].first?.pointee.ipi }
+
+  mutating func removeFirst(for target: Int) {
+    guard let targets, let entry = targets[target].first else { return }
+    targets[target].first = entry.pointee.next
+    if entry.pointee.next == nil { targets[target].last = nil }
+    entry.deallocate()
+    count -= 1
+  }
+
+  /// Hand all to `body`.
+  mutating func removeAll(_ body: (IPI) -> Void) {
+    for target in 0..<targetCount {
+      while let ipi = first(for: target) {
+        removeFirst(for: target)
+        body(ipi)
+      }
+    }
   }
 }

@@ -194,7 +194,7 @@ extension UnsafeMutablePointer where Pointee == Port {
         return woken
       }
     }
-    message.pointee.isQueued = true
+    message.pointee.queuedOn.store(UInt(bitPattern: self), ordering: .relaxed)
     if message.pointee.flags.contains(.urgent) {
       pointee.urgentQueue.append(message)
     } else {
@@ -259,10 +259,16 @@ extension UnsafeMutablePointer where Pointee == Port {
   /// caller's.
   func withdraw(_ message: MessageRef) -> Bool {
     pointee.waitable.lock.lock()
-    defer { pointee.waitable.lock.unlock() }
-    guard message.pointee.isQueued else { return false }
-    message.pointee.isQueued = false
-    return pointee.queue.remove(message) || pointee.urgentQueue.remove(message)
+    guard message.pointee.queuedOn.load(ordering: .relaxed) == UInt(bitPattern: self) else {
+      pointee.waitable.lock.unlock()
+      return false
+    }
+    message.pointee.queuedOn.store(0, ordering: .relaxed)
+    if !pointee.queue.remove(message) { _ = pointee.urgentQueue.remove(message) }
+    let woken = pointee.senders.first == nil ? nil : admitSender()
+    pointee.waitable.lock.unlock()
+    if let woken { lwktSchedule(woken) }
+    return true
   }
 
   // MARK: Receiving
@@ -275,7 +281,7 @@ extension UnsafeMutablePointer where Pointee == Port {
   ) -> WaitResult {
     pointee.waitable.lock.lock()
     if let next = pointee.urgentQueue.pop() ?? pointee.queue.pop() {
-      next.pointee.isQueued = false
+      next.pointee.queuedOn.store(0, ordering: .relaxed)
       let woken = pointee.senders.first == nil ? nil : admitSender()
       pointee.waitable.lock.unlock()
       if let woken { lwktSchedule(woken) }
@@ -301,7 +307,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     let message = thread.pointee.pendingMessage.unsafelyUnwrapped
     thread.pointee.pendingMessage = nil
     thread.pointee.wakeReason = .ready
-    message.pointee.isQueued = true
+    message.pointee.queuedOn.store(UInt(bitPattern: self), ordering: .relaxed)
     if message.pointee.flags.contains(.urgent) {
       pointee.urgentQueue.append(message)
     } else {
@@ -328,7 +334,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     }
     var orphans: MessageRef?
     while let message = pointee.queue.pop() ?? pointee.urgentQueue.pop() {
-      message.pointee.isQueued = false
+      message.pointee.queuedOn.store(0, ordering: .relaxed)
       message.pointee.next = orphans
       orphans = message
     }

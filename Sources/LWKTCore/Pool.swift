@@ -49,12 +49,12 @@ struct FreeList: ~Copyable {
     depot.give(UnsafeMutableRawPointer(head))
   }
 
-  mutating func drain() {
-    while let block = first {
-      first = block.pointee.next
+  deinit {
+    var next = first
+    while let block = next {
+      next = block.pointee.next
       free(block)
     }
-    count = 0
   }
 }
 
@@ -111,8 +111,6 @@ struct ObjectPools: ~Copyable {
   var threads = FreeList()
   var messages = FreeList()
   var calls = FreeList()
-
-  deinit {}
 
   static func allocateMessage() -> MessageRef {
     let size = MemoryLayout<Message>.size

@@ -66,7 +66,7 @@ final class RingEngine: SysportEngine {
 
   deinit { answers.deallocate() }
 
-  func supports(_ operation: Operation) -> Bool {
+  func supports(_ operation: SystemCall.Operation) -> Bool {
     let number = operation.entry.ring.operation
     return number != LWKT_RING_NONE && lwkt_ring_supports(ring, number)
   }
@@ -107,6 +107,7 @@ final class RingEngine: SysportEngine {
     }
     let layout = call.pointee.operation.entry.ring
     entry.operation = layout.operation
+    entry.may_block = layout.mayBlock ? 1 : 0
     entry.address = word(call, layout.address)
     entry.offset = layout.offset == RingLayout.current ? .max : word(call, layout.offset)
     entry.length =
@@ -186,8 +187,10 @@ final class RingEngine: SysportEngine {
     if answer.user_data & RingEngine.tagMask == 0 {
       inKernel -= 1
       let address = UInt(truncatingIfNeeded: answer.user_data)
-      return sysport.stepEnded(
-        SystemCallRef(bitPattern: address).unsafelyUnwrapped, Int(answer.result))
+      var result = Int(answer.result)
+      // The kernel's own words for "interrupted" (ERESTARTSYS and its kin), which the ring lets out.
+      if result <= -512, result >= -516 { result = -Int(EINTR) }
+      return sysport.stepEnded(SystemCallRef(bitPattern: address).unsafelyUnwrapped, result)
     }
     if answer.user_data == RingEngine.wakeTag, answer.flags & UInt32(LWKT_RING_MORE) == 0 {
       // The kernel has ended the poll. Empty the descriptor, or the next one would answer at once.

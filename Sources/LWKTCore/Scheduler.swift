@@ -33,12 +33,25 @@ public func lwktSchedule(_ thread: ThreadRef) {
   }
 }
 
-/// Make the threads runnable that are chained by `runNext`, last one first.
+/// Make the threads runnable that are chained by `runNext`, the one that was put in first first.
 @inline(__always)
-func scheduleChain(_ first: ThreadRef?) {
-  var next = first
+func scheduleChain(_ newest: ThreadRef?) {
+  guard let newest else { return }
+  if newest.pointee.runNext == nil { return lwktSchedule(newest) }
+  scheduleReversed(newest)
+}
+
+@inline(never)
+private func scheduleReversed(_ newest: ThreadRef) {
+  var ordered: ThreadRef?
+  var next: ThreadRef? = newest
   while let thread = next {
     next = thread.pointee.runNext
+    thread.pointee.runNext = ordered
+    ordered = thread
+  }
+  while let thread = ordered {
+    ordered = thread.pointee.runNext
     lwktSchedule(thread)
   }
 }
@@ -82,12 +95,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// A running thread has been scheduled by mistake of a wait that is undone: off the queue again. If
   /// its waker is on another worker the IPI is waited for.
   func takeBack(_ thread: ThreadRef) {
-    pointee.drainDepth += 1
     while !thread.pointee.flags.contains(.onRunQueue) {
       drainIPIs()
       lwkt_cpu_pause()
     }
-    pointee.drainDepth -= 1
     pointee.runQueue.remove(thread)
     publishLoad()
   }
@@ -113,28 +124,44 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   // MARK: IPIs
 
-  /// Hand `ipi` to worker `target`; to oneself: act at once. Own worker, no lock held. Never blocks:
-  /// while the queue is full, this worker serves its own, so two that send to each other go on.
+  /// Hand `ipi` to worker `target`; to oneself: act at once. Own worker, no lock held. Never blocks and
+  /// serves nothing meanwhile: what finds its queue full goes into a backlog, in order.
+  @inline(__always)
   func sendIPI(_ ipi: IPI, to target: Int) {
     if target == pointee.cpu { return act(on: ipi) }
     let queue = pointee.host.queue(from: pointee.cpu, to: target)
-    if !queue.pointee.push(ipi) { pushToFull(queue, ipi, target) }
+    guard !pointee.backlog.holdsBack(target), queue.pointee.push(ipi) else {
+      count(.ipiQueueFull)
+      return sendLater(ipi, to: target)
+    }
     count(.ipisSent)
     notify(target)
   }
 
+  /// While anything is in the backlog this worker does not sleep and tries again in each `attend`.
   @inline(never)
-  private func pushToFull(_ queue: UnsafeMutablePointer<IPIQueue>, _ ipi: IPI, _ target: Int) {
-    count(.ipiQueueFull)
-    var rounds = 0
-    repeat {
-      wake(target)
-      pointee.drainDepth += 1
-      drainIPIs()
-      pointee.drainDepth -= 1
-      rounds += 1
-      if rounds & 15 == 0 { lwkt_thread_yield() } else { lwkt_cpu_pause() }
-    } while !queue.pointee.push(ipi)
+  private func sendLater(_ ipi: IPI, to target: Int) {
+    pointee.backlog.append(ipi, to: target, of: pointee.host.pointee.workerCount)
+    pointee.shared.pointee.attention.store(true, ordering: .relaxed)
+    wake(target)
+  }
+
+  /// In the loop: send what has found room.
+  private func flushBacklog() {
+    for target in 0..<pointee.host.pointee.workerCount where pointee.backlog.holdsBack(target) {
+      let queue = pointee.host.queue(from: pointee.cpu, to: target)
+      var sent: UInt64 = 0
+      while let ipi = pointee.backlog.first(for: target), queue.pointee.push(ipi) {
+        pointee.backlog.removeFirst(for: target)
+        sent += 1
+      }
+      guard sent > 0 else { continue }
+      count(.ipisSent, sent)
+      notify(target)
+    }
+    if pointee.backlog.count > 0 {
+      pointee.shared.pointee.attention.store(true, ordering: .relaxed)
+    }
   }
 
   private func notify(_ target: Int) {
@@ -156,9 +183,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.host.wake(target)
   }
 
-  /// Serve everything that other workers have sent. Own worker, no lock held; also while a thread of
-  /// this worker runs (`drainDepth` > 0), so handlers touch only scheduler state.
-  func drainIPIs() {
+  /// Serve everything that other workers have sent. In the loop, where no thread of this worker runs
+  /// and none is between its turn and the queues, or by a running thread in `takeBack`.
+  private func drainIPIs() {
     for word in 0..<4 {
       var sources = pointee.shared.pointee.pending[word].exchange(0, ordering: .sequentiallyConsistent)
       while sources != 0 {
@@ -220,13 +247,17 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       guard let queue = pointee.host.existingQueue(from: source, to: pointee.cpu) else { continue }
       while let ipi = queue.pointee.pop() { actAfterLoop(on: ipi) }
     }
+    pointee.backlog.removeAll { actAfterLoop(on: $0) }
     drainInbox { actAfterLoop(on: $0) }
   }
 
   private func actAfterLoop(on ipi: IPI) {
     switch ipi.kind {
     case .schedule, .wantWork: break
-    case .begin: link(ipi.pointer.unsafelyUnwrapped.thread)
+    case .begin:
+      // If its domain has moved on with it, it is in nobody's list and nobody will look for it.
+      let thread = ipi.pointer.unsafelyUnwrapped.thread
+      if thread.cpu == pointee.cpu { link(thread) }
     case .giveWork:
       takeWork(ipi.pointer?.assumingMemoryBound(to: WorkPackage.self), from: Int(ipi.value))
     case .setPriority: ipi.pointer.unsafelyUnwrapped.releaseObject()
@@ -293,7 +324,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       pointee.switchesToPoll = 0
     case .waiting:
       if thread.pointee.tokens != nil { thread.loseTokens() }
-      if let departing = pointee.departing { depart(departing) }
+      if pointee.departing != nil { departIfAsked(thread) }
     case .ended:
       break
     }
@@ -306,6 +337,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
     readClock()
     drainIPIs()
+    if pointee.backlog.count > 0 { flushBacklog() }
     checkTimers()
     if let sysport = pointee.sysport {
       if sysport.inFlight > 0 { sysport.reap() }
@@ -363,6 +395,11 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     attend()
     if pointee.runQueue.count > 0 { return true }
     if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return false }
+    if pointee.backlog.count > 0 {
+      // A queue is full: its worker computes, or waits for this core.
+      lwkt_thread_yield()
+      return true
+    }
     askForWork()
     if spin() { return true }
     sleep()
@@ -394,9 +431,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     let state = pointee.sysport?.sleepsInEngine ?? false
       ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
     shared.pointee.sleepState.store(state, ordering: .sequentiallyConsistent)
-    if shared.pointee.attention.load(ordering: .sequentiallyConsistent)
-      || shared.pointee.inbox.load(ordering: .sequentiallyConsistent) != 0
-    {
+    if hasBeenLeftSomething {
       let turned = shared.pointee.sleepState.compareExchange(
         expected: state, desired: CPUShared.SleepState.awake, ordering: .sequentiallyConsistent)
       // A waker was quicker, and counted this worker in although it had not been counted out.
@@ -419,6 +454,22 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       _ = lwkt_futex_wait(shared.sleepWord, state, timeout)
     }
     wakeMyself(from: state)
+    // Perhaps somebody has work now.
+    pointee.nextAsk = 0
+  }
+
+  /// Has anybody left something here? Sequentially consistent: whoever left it before this looked finds
+  /// the worker asleep. The IPI bits are asked for besides `attention`, which is set after them and
+  /// without a barrier.
+  private var hasBeenLeftSomething: Bool {
+    let shared = pointee.shared
+    if shared.pointee.attention.load(ordering: .sequentiallyConsistent) { return true }
+    for word in 0..<4
+    where shared.pointee.pending[word].load(ordering: .sequentiallyConsistent) != 0 {
+      shared.pointee.attention.store(true, ordering: .relaxed)
+      return true
+    }
+    return shared.pointee.inbox.load(ordering: .sequentiallyConsistent) != 0
   }
 
   private func sleepNanoseconds() -> Int64 {

@@ -39,8 +39,12 @@ public final class Snapshot: Sendable {
 
   public var isComplete: Bool { missing.load(ordering: .acquiring) == 0 }
 
-  /// What was gathered, by id. Complete.
-  public var threads: [ThreadInfo] { infos.withLock { $0 }.sorted { $0.id < $1.id } }
+  /// What was gathered, by id. Complete. A thread that moved meanwhile may have been seen twice, and
+  /// is shown once, or not at all.
+  public var threads: [ThreadInfo] {
+    var seen: Set<UInt64> = []
+    return infos.withLock { $0 }.filter { seen.insert($0.id).inserted }.sorted { $0.id < $1.id }
+  }
 
   func add(_ more: [ThreadInfo]) {
     infos.withLock { $0.append(contentsOf: more) }

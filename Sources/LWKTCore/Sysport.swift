@@ -34,7 +34,7 @@ protocol SysportEngine: AnyObject {
   /// Steps begun and not given back by `Sysport.stepEnded`.
   var inKernel: Int { get }
   /// Can it do this operation? A wait for readiness it always can.
-  func supports(_ operation: Operation) -> Bool
+  func supports(_ operation: SystemCall.Operation) -> Bool
   /// Begin the call's next step: if `awaitedEvents` is set the wait for them, else the operation.
   func start(_ call: SystemCallRef)
   /// Ask for a call that was started to come back soon: with ECANCELED, or with what it has done.
@@ -83,8 +83,10 @@ final class Sysport {
   /// A file has been slow to write to: until then writes to files go to the pool.
   private var slowUntil: UInt64 = 0
 
-  init(_ gd: GlobalDataRef) {
+  /// With `engine`, or one that is made when it is needed.
+  init(_ gd: GlobalDataRef, engine: (any SysportEngine)? = nil) {
     self.gd = gd
+    self.engine = engine
     host = gd.pointee.host
   }
 
@@ -137,7 +139,7 @@ final class Sysport {
 
   /// The choke point that every step passes: is a test to have it fail?
   @inline(__always)
-  private func fault(_ operation: Operation) -> Faults.Effect? {
+  private func fault(_ operation: SystemCall.Operation) -> Faults.Effect? {
     guard host.pointee.faults.isArmed.load(ordering: .relaxed) else { return nil }
     return host.pointee.faults.take(operation)
   }
@@ -153,7 +155,7 @@ final class Sysport {
     gd.pointee.shared.pointee.attention.store(true, ordering: .relaxed)
   }
 
-  private func startInEngine(_ call: SystemCallRef, _ entry: OperationEntry) {
+  private func startInEngine(_ call: SystemCallRef, _ entry: SystemCall.Entry) {
     if let engine = engine ?? makeEngine(), engine.supports(call.pointee.operation) {
       return engine.start(call)
     }

@@ -21,7 +21,7 @@ public struct SystemCall: ~Copyable {
   /// A thread waits here.
   var waitable: Waitable
   /// Maker.
-  public let operation: Operation
+  public let operation: SystemCall.Operation
   /// Locked. It is over and `result` is there.
   var isDone = false
   /// Home.
@@ -36,7 +36,7 @@ public struct SystemCall: ~Copyable {
   var isCancelSent = false
   /// Home. A test's limit for the bytes of the present step.
   var stepLimit = Int.max
-  /// The words of the system call; see `OperationEntry`. Maker, then home: what has been written or
+  /// The words of the system call; see `SystemCall.Entry`. Maker, then home: what has been written or
   /// read is taken off.
   var arguments: InlineArray<6, UInt64>
   /// Home, then anybody: -errno, or what the system call returned, summed up over its steps.
@@ -80,7 +80,7 @@ public struct SystemCall: ~Copyable {
   /// The kernel moves no more than this at once.
   static let mostBytes = 0x7fff_f000
 
-  init(_ operation: Operation) {
+  init(_ operation: SystemCall.Operation) {
     waitable = Waitable(.systemCall)
     self.operation = operation
     arguments = InlineArray(repeating: 0)
@@ -92,7 +92,7 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
   // MARK: making
 
   /// A call with one reference, the caller's. Own worker or any kernel thread (slower).
-  public static func make(_ operation: Operation) -> SystemCallRef {
+  public static func make(_ operation: SystemCall.Operation) -> SystemCallRef {
     let call = ObjectPools.allocateCall()
     call.initialize(to: SystemCall(operation))
     call.pointee.timer = Timer(
@@ -209,13 +209,13 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
     return UnsafePointer(path)
   }
 
-  /// What was read, of a call that has read into a buffer of its own; nil for one of an object's.
+  /// What was read, of a call that reads into a buffer of its own; nil for others.
   public var bytesRead: UnsafeRawBufferPointer? {
-    guard pointee.target == nil else { return nil }
+    guard pointee.operation.entry.result == .bytes, pointee.target == nil else { return nil }
     return UnsafeRawBufferPointer(start: pointee.buffer, count: Swift.max(0, pointee.result))
   }
 
-  /// What `stat`, `pipe`, `readdir` have stored: bytes of `OperationEntry.Result`'s own form.
+  /// What `stat`, `pipe`, `readdir` have stored: bytes of `SystemCall.Entry.Result`'s own form.
   public var stored: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: pointee.buffer, count: pointee.bufferSize)
   }

@@ -5,84 +5,86 @@
 
 import CLWKT
 
-/// A system call, by Linux' name.
-public enum Operation: UInt8, CaseIterable, Sendable {
-  case nanosleep
-  case read, write, pread, pwrite
-  case open, close, fsync
-  case stat, lstat, readdir
-  case unlink, rename, mkdir, rmdir
-  case poll, pipe, isatty
-  case clock_gettime, getpid
-}
-
-/// One row of the table.
-public struct OperationEntry: Sendable {
-  /// What a script passes, a letter each; in parentheses what it fills of the call's `arguments`, the
-  /// words of the system call in the kernel's own order.
-  /// - `d` a descriptor (one word)
-  /// - `p` a path (two: where relative ones begin, and the text); `P` a path or a descriptor
-  /// - `s` bytes to write (two: where and how many)
-  /// - `n` how many bytes to read (two: where and how many)
-  /// - `o` an offset, `f` how to open, `m` permission bits, optional (one each)
-  /// - `e` events: "r", "w", "rw" (one)
-  /// - `c` a clock's name, optional (one)
-  /// - `t` a time limit, optional; `T` a time (none: see `deadline`)
-  public let arguments: StaticString
-  public let result: Result
-  let route: Route
-  /// The system call's number, for calls made on a kernel thread that may block.
-  let number: Int32
-  let ring: RingLayout
-  /// What a retried or refused call waits for to be ready: poll(2)'s events, 0 for none.
-  let readiness: UInt32
-  /// A word that is always the same, and which.
-  let constant: (index: Int, value: UInt64)?
-  /// The permission bits unless a script says.
-  public let permissions: UInt64
-
-  /// What a script gets.
-  public enum Result: Sendable {
-    case nothing, count, bytes, stat, entries, events, pair, boolean, seconds
+extension SystemCall {
+  /// A system call, by Linux' name.
+  public enum Operation: UInt8, CaseIterable, Sendable {
+    case nanosleep
+    case read, write, pread, pwrite
+    case open, close, fsync
+    case stat, lstat, readdir
+    case unlink, rename, mkdir, rmdir
+    case poll, pipe, isatty
+    case clock_gettime, getpid
   }
 
-  /// How the call gets to the kernel.
-  enum Route: Sendable {
-    /// The worker's timers; it is over when its time has come.
-    case timer
-    /// At once on the worker: it never blocks.
-    case immediate
-    /// The engine: it waits for somebody outside, for as long as it takes.
-    case peer
-    /// Bytes of a stream by the engine; of a file, whose position has to be looked after, see
-    /// `Sysport.startPositional`.
-    case stream
-    /// The engine, or the pool if the engine does not know how: it waits for a disk at most.
-    case file
-    /// The pool.
-    case pool
-  }
+  /// One row of the table.
+  public struct Entry: Sendable {
+    /// What a script passes, a letter each; in parentheses what it fills of the call's `arguments`, the
+    /// words of the system call in the kernel's own order.
+    /// - `d` a descriptor (one word)
+    /// - `p` a path (two: where relative ones begin, and the text); `P` a path or a descriptor
+    /// - `s` bytes to write (two: where and how many)
+    /// - `n` how many bytes to read (two: where and how many)
+    /// - `o` an offset, `f` how to open, `m` permission bits, optional (one each)
+    /// - `e` events: "r", "w", "rw" (one)
+    /// - `c` a clock's name, optional (one)
+    /// - `t` a time limit, optional; `T` a time (none: see `deadline`)
+    public let arguments: StaticString
+    public let result: Result
+    let route: Route
+    /// The system call's number, for calls made on a kernel thread that may block.
+    let number: Int32
+    let ring: RingLayout
+    /// What a retried or refused call waits for to be ready: poll(2)'s events, 0 for none.
+    let readiness: UInt32
+    /// A word that is always the same, and which.
+    let constant: (index: Int, value: UInt64)?
+    /// The permission bits unless a script says.
+    public let permissions: UInt64
 
-  /// May an abort end a thread's wait for it? Not for what is soon over anyway: a thread that is
-  /// told to stop can still close and remove its files.
-  public let isInterruptible: Bool
+    /// What a script gets.
+    public enum Result: Sendable {
+      case nothing, count, bytes, stat, entries, events, pair, boolean, seconds
+    }
 
-  init(
-    _ arguments: StaticString, _ result: Result, _ route: Route, number: Int = LWKT_SYS_NONE,
-    ring: RingLayout = .none, readiness: UInt32 = 0, constant: (index: Int, value: UInt64)? = nil,
-    permissions: UInt64 = 0, interruptible: Bool? = nil
-  ) {
-    self.arguments = arguments
-    self.result = result
-    self.route = route
-    self.number = Int32(number)
-    self.ring = ring
-    self.readiness = readiness
-    self.constant = constant
-    self.permissions = permissions
-    switch route {
-    case .timer, .peer, .stream: isInterruptible = interruptible ?? true
-    case .immediate, .file, .pool: isInterruptible = interruptible ?? false
+    /// How the call gets to the kernel.
+    enum Route: Sendable {
+      /// The worker's timers; it is over when its time has come.
+      case timer
+      /// At once on the worker: it never blocks.
+      case immediate
+      /// The engine: it waits for somebody outside, for as long as it takes.
+      case peer
+      /// Bytes of a stream by the engine; of a file, whose position has to be looked after, see
+      /// `Sysport.startPositional`.
+      case stream
+      /// The engine, or the pool if the engine does not know how: it waits for a disk at most.
+      case file
+      /// The pool.
+      case pool
+    }
+
+    /// May an abort end a thread's wait for it? Not for what is soon over anyway: a thread that is
+    /// told to stop can still close and remove its files.
+    public let isInterruptible: Bool
+
+    init(
+      _ arguments: StaticString, _ result: Result, _ route: Route, number: Int = LWKT_SYS_NONE,
+      ring: RingLayout = .none, readiness: UInt32 = 0, constant: (index: Int, value: UInt64)? = nil,
+      permissions: UInt64 = 0, interruptible: Bool? = nil
+    ) {
+      self.arguments = arguments
+      self.result = result
+      self.route = route
+      self.number = Int32(number)
+      self.ring = ring
+      self.readiness = readiness
+      self.constant = constant
+      self.permissions = permissions
+      switch route {
+      case .timer, .peer, .stream: isInterruptible = interruptible ?? true
+      case .immediate, .file, .pool: isInterruptible = interruptible ?? false
+      }
     }
   }
 }
@@ -91,6 +93,8 @@ public struct OperationEntry: Sendable {
 struct RingLayout: Sendable {
   let operation: UInt8
   let descriptor, address, length, offset, flags: Int8
+  /// On a kernel thread of the ring's own at once, instead of trying without blocking first.
+  let mayBlock: Bool
 
   /// No word: the field is 0.
   static let absent: Int8 = -1
@@ -99,7 +103,7 @@ struct RingLayout: Sendable {
 
   init(
     _ operation: Int, descriptor: Int8 = 0, address: Int8 = absent, length: Int8 = absent,
-    offset: Int8 = absent, flags: Int8 = absent
+    offset: Int8 = absent, flags: Int8 = absent, mayBlock: Bool = false
   ) {
     self.operation = UInt8(operation)
     self.descriptor = descriptor
@@ -107,6 +111,7 @@ struct RingLayout: Sendable {
     self.length = length
     self.offset = offset
     self.flags = flags
+    self.mayBlock = mayBlock
   }
 
   static let none = RingLayout(LWKT_RING_NONE)
@@ -120,76 +125,79 @@ public enum PollEvents {
   public static let hangUp: UInt32 = 16
 }
 
-extension Operation {
+extension SystemCall.Operation {
+  private typealias Entry = SystemCall.Entry
+
   /// - Complexity: O(1)
-  public var entry: OperationEntry {
+  public var entry: SystemCall.Entry {
     switch self {
-    case .nanosleep: OperationEntry("T", .nothing, .timer)
+    case .nanosleep: Entry("T", .nothing, .timer)
     case .read:
-      OperationEntry(
+      Entry(
         "dn", .bytes, .stream, number: LWKT_SYS_READ,
         ring: RingLayout(LWKT_RING_READ, address: 1, length: 2, offset: RingLayout.current),
         readiness: PollEvents.input)
     case .write:
-      OperationEntry(
+      Entry(
         "ds", .count, .stream, number: LWKT_SYS_WRITE,
         ring: RingLayout(LWKT_RING_WRITE, address: 1, length: 2, offset: RingLayout.current),
         readiness: PollEvents.output)
     case .pread:
-      OperationEntry(
+      Entry(
         "dno", .bytes, .file, number: LWKT_SYS_PREAD,
         ring: RingLayout(LWKT_RING_READ, address: 1, length: 2, offset: 3),
         readiness: PollEvents.input)
     case .pwrite:
-      OperationEntry(
+      Entry(
         "dso", .count, .file, number: LWKT_SYS_PWRITE,
         ring: RingLayout(LWKT_RING_WRITE, address: 1, length: 2, offset: 3),
         readiness: PollEvents.output)
     case .open:
-      // The other end of a FIFO may be long in coming.
-      OperationEntry(
+      // The other end of a FIFO may be long in coming; io_uring's first try, with O_NONBLOCK, would
+      // not wait for it.
+      Entry(
         "pfm", .count, .file, number: LWKT_SYS_OPENAT,
-        ring: RingLayout(LWKT_RING_OPENAT, address: 1, length: 3, flags: 2), permissions: 0o666,
-        interruptible: true)
+        ring: RingLayout(LWKT_RING_OPENAT, address: 1, length: 3, flags: 2, mayBlock: true),
+        permissions: 0o666, interruptible: true)
     case .close:
-      OperationEntry(
+      Entry(
         "d", .nothing, .file, number: LWKT_SYS_CLOSE, ring: RingLayout(LWKT_RING_CLOSE))
     case .fsync:
-      OperationEntry(
+      Entry(
         "d", .nothing, .file, number: LWKT_SYS_FSYNC, ring: RingLayout(LWKT_RING_FSYNC))
     case .stat, .lstat: statEntry
-    case .readdir: OperationEntry("p", .entries, .pool)
+    case .readdir: Entry("p", .entries, .pool)
     case .unlink:
-      OperationEntry(
+      Entry(
         "p", .nothing, .file, number: LWKT_SYS_UNLINKAT,
         ring: RingLayout(LWKT_RING_UNLINKAT, address: 1, flags: 2))
     case .rmdir:
-      OperationEntry(
+      Entry(
         "p", .nothing, .file, number: LWKT_SYS_UNLINKAT,
         ring: RingLayout(LWKT_RING_UNLINKAT, address: 1, flags: 2), constant: (2, atRemoveDirectory))
     case .rename:
-      OperationEntry(
+      Entry(
         "pp", .nothing, .file, number: LWKT_SYS_RENAMEAT2,
         ring: RingLayout(LWKT_RING_RENAMEAT, address: 1, length: 2, offset: 3, flags: 4))
     case .mkdir:
-      OperationEntry(
+      Entry(
         "pm", .nothing, .file, number: LWKT_SYS_MKDIRAT,
         ring: RingLayout(LWKT_RING_MKDIRAT, address: 1, length: 2), permissions: 0o777)
     case .poll:
-      OperationEntry(
+      Entry(
         "det", .events, .peer, ring: RingLayout(LWKT_RING_POLL_ADD, flags: 1))
     case .pipe:
-      OperationEntry(
+      Entry(
         "", .pair, .immediate, number: LWKT_SYS_PIPE2, constant: (1, openCloseOnExec))
-    case .isatty: OperationEntry("d", .boolean, .immediate)
-    case .clock_gettime: OperationEntry("c", .seconds, .immediate)
-    case .getpid: OperationEntry("", .count, .immediate, number: LWKT_SYS_GETPID)
+    case .isatty: Entry("d", .boolean, .immediate)
+    case .clock_gettime: Entry("c", .seconds, .immediate)
+    case .getpid: Entry("", .count, .immediate, number: LWKT_SYS_GETPID)
     }
   }
 
   /// statx(directory, path, flags, mask, buffer): the caller sets flags, the call the rest.
-  private var statEntry: OperationEntry {
-    OperationEntry(
+  private var statEntry: SystemCall.Entry {
+    Entry(
       self == .stat ? "P" : "p", .stat, .file, number: LWKT_SYS_STATX,
       ring: RingLayout(LWKT_RING_STATX, address: 1, length: 3, offset: 4, flags: 2),
       constant: self == .stat ? (2, 0) : (2, atSymlinkNoFollow))

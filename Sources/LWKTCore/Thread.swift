@@ -128,6 +128,7 @@ public struct Thread: ~Copyable {
 
   // MARK: The owner's list of all its threads
 
+  var registry = Registry.none
   var registryNext: ThreadRef?
   var registryPrevious: ThreadRef?
 
@@ -171,6 +172,15 @@ public struct Thread: ~Copyable {
 
   public enum Lifecycle: UInt8, Sendable {
     case unborn, alive, dead
+  }
+
+  /// Where the thread stands with its owner's list. Owner.
+  enum Registry: UInt8 {
+    /// In no list: not begun, or over.
+    case none
+    case linked
+    /// Its giver has taken it out, its taker will put it in.
+    case inTransit
   }
 
   struct NotifyEntry {

@@ -109,6 +109,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
     cancel(Self.abortBit)
   }
 
+  /// Abort it because the program is over: that it ends by this is no error of its own. Owner.
+  func abortForDrain() {
+    markNoticed()
+    abort(Payload())
+  }
+
   /// Set a cancel bit and end the present wait, if one may be ended. Any kernel thread.
   func cancel(_ bit: UInt8) {
     pointee.cancelState.bitwiseOr(bit, ordering: .sequentiallyConsistent)
@@ -147,11 +153,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if pointee.tokens != nil { endTokens() }
     dropScopes()
     failHeldRequests()
-    closePort()
+    let hadPort = closePort()
     pointee.result = result
     pointee.succeeded = succeeded
     pointee.waitable.lock.lock()
-    pointee.lifecycleAtomic.store(Thread.Lifecycle.dead.rawValue, ordering: .releasing)
+    pointee.lifecycleAtomic.store(
+      Thread.Lifecycle.dead.rawValue, ordering: .sequentiallyConsistent)
     var woken: ThreadRef?
     while let node = pointee.waitable.waiters.popClaimed() {
       let thread = node.pointee.thread
@@ -163,6 +170,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let notify = pointee.notify
     pointee.notify = nil
     pointee.waitable.lock.unlock()
+    // One that was made meanwhile is closed here, or by its maker: see `messagePort`.
+    if !hadPort { closePort() }
     scheduleChain(woken)
     tellPorts(notify)
     if !succeeded, !pointee.noticed.load(ordering: .acquiring) {
@@ -173,6 +182,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       gd.pointee.unnoticedTimers += 1
     }
     gd.unlink(self)
+    if gd.pointee.departing?.thread == self { gd.pointee.departing = nil }
     if let domain { domain.remove(self) }
     gd.count(.threadsEnded)
     let keptAlive = !pointee.flags.contains(.daemon)
@@ -290,24 +300,29 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   // MARK: the built-in port
 
-  /// `td.msgport`, made when first asked for. Any kernel thread that holds a reference.
+  /// `td.msgport`, made when first asked for. Any kernel thread that holds a reference. Sequentially
+  /// consistent against `finish`: either that finds the port or this finds the thread dead.
   public var messagePort: PortRef {
     if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .acquiring)) { return port }
     let port = PortRef.make(kind: .thread, owner: self, host: pointee.host)
     let swap = pointee.portAtomic.compareExchange(
-      expected: 0, desired: UInt(bitPattern: port), ordering: .acquiringAndReleasing)
+      expected: 0, desired: UInt(bitPattern: port), ordering: .sequentiallyConsistent)
     guard swap.exchanged else {
       port.object.releaseObject()
       return PortRef(bitPattern: swap.original).unsafelyUnwrapped
     }
-    if isDead { port.close(.peerExited) }
+    let lifecycle = pointee.lifecycleAtomic.load(ordering: .sequentiallyConsistent)
+    if lifecycle == Thread.Lifecycle.dead.rawValue { port.close(.peerExited) }
     return port
   }
 
-  private func closePort() {
-    if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .acquiring)) {
-      port.close(.peerExited)
-    }
+  /// False if there is none.
+  @discardableResult
+  private func closePort() -> Bool {
+    let address = pointee.portAtomic.load(ordering: .sequentiallyConsistent)
+    guard let port = PortRef(bitPattern: address) else { return false }
+    port.close(.peerExited)
+    return true
   }
 
   // MARK: critical sections
@@ -344,13 +359,14 @@ extension UnsafeMutablePointer where Pointee == Message {
 }
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
-  /// The begin IPI: a new thread of this worker.
+  /// The begin IPI: a new thread of this worker, unless its domain has moved on with it.
   func beginLocally(_ thread: ThreadRef) {
-    link(thread)
-    if pointee.isDraining {
-      thread.markNoticed()
-      thread.abort(Payload())
+    guard thread.cpu == pointee.cpu else {
+      count(.ipisChased)
+      return sendIPI(IPI(.begin, thread), to: thread.cpu)
     }
+    link(thread)
+    if pointee.isDraining { thread.abortForDrain() }
     if let domain = thread.domain, !domain.pointee.isAdopted {
       thread.pointee.flags.insert(.wokenInTransit)
       return
@@ -365,16 +381,16 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     var next = pointee.allThreads
     while let thread = next {
       next = thread.pointee.registryNext
-      // That it ends by this is no error of its own.
-      thread.markNoticed()
-      thread.abort(Payload())
+      thread.abortForDrain()
     }
+    pointee.host.pointee.drainedWorkers.add(1, ordering: .acquiringAndReleasing)
   }
 
   /// No worker runs threads any more: whatever is left here will not run again. The worker's kernel
   /// thread. In two steps: first no thread waits for anything any more, on any worker, and so nothing
   /// that happens in the second can wake one whose memory its own worker is giving back.
   func endThreads() {
+    pointee.isDraining = false
     takeLastIPIs()
     var next = pointee.allThreads
     while let thread = next {
@@ -411,8 +427,13 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if pointee.tokens != nil { endTokens() }
     dropScopes()
     failHeldRequests()
+    pointee.lifecycleAtomic.store(
+      Thread.Lifecycle.dead.rawValue, ordering: .sequentiallyConsistent)
     closePort()
-    pointee.lifecycleAtomic.store(Thread.Lifecycle.dead.rawValue, ordering: .releasing)
+    if let parked = pointee.parkedStack {
+      pointee.parkedStack = nil
+      if let stack = lwkt_parked_stack(parked) { StackPool.free(stack) }
+    }
     if let domain { domain.remove(self) }
     object.releaseObject()
   }

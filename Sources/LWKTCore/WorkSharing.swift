@@ -20,15 +20,10 @@ struct WorkPackage {
 /// Most threads in one answer, so that no worker is held up long by giving.
 private let mostGiven = 512
 
-/// Nanoseconds before a worker that was refused asks again; twice as long after each refusal. A worker
-/// that has nothing to give should not be kept busy with saying so.
-private let refusalPause: UInt64 = 50_000
-
-/// Nanoseconds between two hints of one worker.
-private let hintInterval: UInt64 = 50_000
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
-  /// Own worker, idle: ask the next worker that has threads waiting, unless an answer is due.
+  /// Own worker, idle: ask the next worker that has threads waiting, unless an answer is due or was
+  /// refused a short time ago.
   func askForWork() {
     let host = pointee.host
     let count = host.pointee.startedWorkers.load(ordering: .acquiring)
@@ -53,9 +48,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func hintIdleWorkers() {
     let host = pointee.host
     let started = host.pointee.startedWorkers.load(ordering: .relaxed)
-    guard host.pointee.workerCount > 1 else { return }
-    guard pointee.coarseNow &- pointee.lastHint > hintInterval else { return }
-    pointee.lastHint = pointee.coarseNow
+    guard host.pointee.workerCount > 1, pointee.coarseNow >= pointee.nextHint else { return }
+    pointee.nextHint = pointee.coarseNow + pointee.hintPause
     if started < host.pointee.workerCount { return host.startMoreWorkers() }
     guard host.pointee.active.load(ordering: .relaxed) < started else { return }
     for step in 1..<started {
@@ -68,23 +62,30 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
   }
 
-  /// The asked one's half, on the owner. While one of its threads runs (`drainDepth`), that one's
-  /// domain stays.
+  /// The asked one's half, on the owner: half of what is runnable here, threads that have not started
+  /// first, then whole domains with no more runnable threads than are wanted still. If one of its
+  /// threads runs (`takeBack`), that one's domain stays. After a refusal hints are made less often.
+  /// - Complexity: O(domains), and O(threads) of what is given.
   func giveWork(to cpu: Int) {
-    let current = lwktCurrentThread()
     let waiting = pointee.runQueue.count
+    let current = lwktCurrentThread()
     // Half of what is runnable here, rounded up if one of ours runs besides.
-    var wanted = current == nil ? waiting / 2 : (waiting + 1) / 2
-    guard wanted > 0 else { return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu) }
-    wanted = min(wanted, mostGiven)
+    var wanted = min(current == nil ? waiting / 2 : (waiting + 1) / 2, mostGiven)
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())
-    if pointee.runQueue.strays > 0 { packStrays(&wanted, into: package) }
-    packDomains(&wanted, besides: current?.domain, into: package)
-    if package.pointee.threadCount == 0 {
+    if wanted > 0, !pointee.isDraining {
+      if pointee.runQueue.strays > 0 { packStrays(&wanted, into: package) }
+      // A thread that runs without a domain may be settling in any of them.
+      if current == nil || current?.domain != nil {
+        packDomains(&wanted, besides: current?.domain, into: package)
+      }
+    }
+    guard package.pointee.threadCount > 0 else {
       package.deallocate()
+      pointee.hintPause = min(2 * pointee.hintPause, GlobalData.longestPause)
       return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu)
     }
+    pointee.hintPause = GlobalData.shortestPause
     publishLoad()
     count(.threadsGiven, UInt64(package.pointee.threadCount))
     release(package, to: cpu)
@@ -125,6 +126,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func packStray(_ thread: ThreadRef, into package: UnsafeMutablePointer<WorkPackage>) {
     pointee.runQueue.remove(thread)
     unlink(thread)
+    thread.pointee.registry = .inTransit
     thread.pointee.runNext = package.pointee.strays
     package.pointee.strays = thread
     package.pointee.threadCount += 1
@@ -139,7 +141,11 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         self.pointee.runQueue.remove(thread)
         thread.pointee.flags.insert(.wokenInTransit)
       }
-      self.unlink(thread)
+      // A `nostart` thread is in the domain, but in nobody's list yet.
+      if thread.pointee.registry == .linked {
+        self.unlink(thread)
+        thread.pointee.registry = .inTransit
+      }
       thread.forEachTimer { timer in
         if timer.pointee.isArmed {
           self.pointee.timers.remove(timer)
@@ -175,7 +181,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     guard let package else {
       pointee.askNext = cpu + 1
       pointee.refusals = min(pointee.refusals + 1, 6)
-      pointee.nextAsk = readClock() &+ (refusalPause << UInt64(pointee.refusals))
+      pointee.nextAsk = readClock() &+ (GlobalData.shortestPause << UInt64(pointee.refusals))
       return
     }
     pointee.refusals = 0
@@ -185,6 +191,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       thread = current.pointee.runNext
       link(current)
       pointee.runQueue.append(current)
+      if pointee.isDraining { current.abortForDrain() }
     }
     var domain = package.pointee.domains
     while let current = domain {
@@ -199,7 +206,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     link(domain)
     domain.pointee.isAdopted = true
     domain.forEachThread { thread in
-      self.link(thread)
+      let isMine = thread.pointee.registry == .inTransit
+      if isMine { self.link(thread) }
       thread.forEachTimer { timer in
         if timer.pointee.index == Timer.inTransit {
           timer.pointee.index = -1
@@ -210,6 +218,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         thread.pointee.flags.remove(.wokenInTransit)
         self.pointee.runQueue.append(thread)
       }
+      // Its last owner gave it away before it had told its threads that the program ends.
+      if isMine, pointee.isDraining { thread.abortForDrain() }
     }
   }
 }
@@ -272,6 +282,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if pointee.flags.contains(.pinned) { pinnedHere -= 1 }
     guard pinnedHere == 0 else { return false }
     gd.pointee.host.startWorkers(through: cpu)
+    guard cpu < gd.pointee.host.pointee.startedWorkers.load(ordering: .acquiring) else {
+      return false
+    }
     gd.pointee.departing = Departure(domain: domain, thread: self, cpu: cpu)
     return true
   }
@@ -285,9 +298,17 @@ struct Departure {
 }
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
-  /// The thread that asked for it has switched away: send its domain off. In the loop.
-  func depart(_ departure: Departure) {
+  /// `thread` has switched away: if it asked to move, send its domain off. In the loop. Where it was
+  /// parked with its native stack after all, it stays.
+  @inline(never)
+  func departIfAsked(_ thread: ThreadRef) {
+    guard let departure = pointee.departing, departure.thread == thread else { return }
     pointee.departing = nil
+    if thread.pointee.parkedStack != nil { return scheduleLocally(thread) }
+    depart(departure)
+  }
+
+  private func depart(_ departure: Departure) {
     departure.thread.pointee.flags.insert(.wokenInTransit)
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())

@@ -86,7 +86,7 @@ public final class LuaPending: Sendable {
 /// chunks may be run from any other kernel thread, several at a time, until `shutdown`.
 public final class LuaHost: Sendable {
   let host: Host
-  private let functions: [(name: String, body: LuaFunction)]
+  let functions: [(name: String, body: LuaFunction)]
   let deadlockReport = Mutex<String?>(nil)
 
   /// The one host of this process that Lua runs in.
@@ -162,7 +162,7 @@ public final class LuaHost: Sendable {
   /// Make a thread in a heap of its own that runs what `load` pushes. On worker 0, between threads.
   func startMain(
     load: (LuaState) -> Int32, prepare: (LuaState) -> Void, arguments: [LuaValue],
-    whenDone: @escaping (Result<[LuaValue], LuaHostError>) -> Void
+    catchesInterrupts: Bool = false, whenDone: @escaping (Result<[LuaValue], LuaHostError>) -> Void
   ) {
     let thread = ThreadRef.make(host: host.state, parent: nil, options: ThreadOptions())
     defer { thread.object.releaseObject() }
@@ -171,6 +171,7 @@ public final class LuaHost: Sendable {
       return whenDone(.failure(.load("not enough memory")))
     }
     domain.pointee.isOpen = false
+    if catchesInterrupts { host.state.catchInterrupt(for: thread) }
     let main = heap.pointee.state
     prepare(main)
     guard load(main) == LUA_OK else {

@@ -79,6 +79,17 @@ struct ModuleWalker: ~Copyable {
       if lua_iscfunction(L, -1) != 0 { addStandardFunction(root, bytes(name)) }
       lwkt_pop(L, 1)
     }
+    // An embedder's functions are in every heap as well.
+    for function in LuaHost.current?.functions ?? [] {
+      var name = function.name
+      name.withUTF8 { text in
+        let bytes = UnsafeRawBufferPointer(text)
+        pushBytes(L, bytes)
+        lua_rawget(L, -2)
+        if lua_iscfunction(L, -1) != 0 { addStandardFunction(root, bytes) }
+        lwkt_pop(L, 1)
+      }
+    }
     lwkt_pop(L, 1)
   }
 

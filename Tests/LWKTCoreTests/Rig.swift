@@ -18,22 +18,71 @@ enum Turn {
 }
 
 /// What one thread runs. `body` is called once for each turn; `pc` is for it to remember by.
-final class Script: @unchecked Sendable {
+final class Routine: @unchecked Sendable {
   var pc = 0
   var count = 0
-  let body: (Script, ThreadRef) -> Turn
+  var isWaiting = false
+  var saved: Any?
+  let body: (Routine, ThreadRef) -> Turn
   /// Threads with equal groups share a domain, which is what `sharing` threads do.
   let group: Group?
   unowned let rig: Rig
 
-  init(rig: Rig, group: Group?, body: @escaping (Script, ThreadRef) -> Turn) {
+  init(rig: Rig, group: Group?, body: @escaping (Routine, ThreadRef) -> Turn) {
     self.rig = rig
     self.group = group
     self.body = body
   }
 }
 
-/// Threads of one domain.
+extension Routine {
+  enum Received {
+    case message(MessageRef)
+    case wait
+    case over(WakeReason)
+  }
+
+  /// The next message of `port`. `.wait`: end the turn so, and call this again in the next one.
+  func receive(_ port: PortRef, _ thread: ThreadRef, deadline: UInt64? = nil) -> Received {
+    if isWaiting {
+      isWaiting = false
+      let reason = thread.finishWait()
+      guard reason == .ready else { return .over(reason) }
+      return .message(thread.pointee.wakeValue!.message)
+    }
+    var message: MessageRef?
+    switch port.receive(thread, deadline: deadline, into: &message) {
+    case .ready: return .message(message!)
+    case .waiting:
+      isWaiting = true
+      return .wait
+    case .waitOver: return .over(thread.finishWait())
+    case .wouldWait: return .over(.gone)
+    }
+  }
+}
+
+/// Send `value` one way; false if the port is closed.
+@discardableResult
+func sendOneWay(
+  _ value: Int, to port: PortRef, from thread: ThreadRef?, flags: Message.Flags = []
+) -> Bool {
+  let message = MessageRef.make(
+    sender: thread, payload: payload(value), flags: flags.union(.oneWay))
+  if port.send(message, from: nil) == .sent { return true }
+  message.object.releaseObject()
+  return false
+}
+
+extension MessageRef {
+  /// The value of a one-way message, which is released.
+  func takeNumber() -> Int {
+    defer { object.releaseObject() }
+    return pointee.payload.number
+  }
+}
+
+/// Threads of one domain, made where it lives.
 final class Group: @unchecked Sendable {
   var domain: DomainRef?
 }
@@ -90,20 +139,20 @@ final class Rig: @unchecked Sendable {
   let deaths = Log<String>()
   let deadlocks = Log<String>()
   let workersEnded = Cell(0)
-  private let scripts = Mutex<[Script]>([])
+  private let scripts = Mutex<[Routine]>([])
   private let held = Mutex<[UInt]>([])
 
   var state: HostRef { host.state }
 
   init(
     workers: Int, ipiCapacity: Int = 64, spinNanoseconds: UInt64? = nil, background: Bool = false,
-    policy: Policy = Policy()
+    policy: Policy = Policy(), sysport: SysportOptions = SysportOptions()
   ) {
     _ = installHandler
     // The host may end while this rig is going away, so its reports must not go through `self`.
     let (deaths, deadlocks, workersEnded) = (deaths, deadlocks, workersEnded)
     let binding = Binding(
-      run: runScript,
+      run: runRoutine,
       requestSwitch: { letGo[mycpu.pointee.cpu].store(true, ordering: .relaxed) },
       preempt: { pthread_kill($0, SIGURG) },
       reportDeath: { deaths.add($0.displayName) },
@@ -111,7 +160,7 @@ final class Rig: @unchecked Sendable {
       workerEnds: { workersEnded.add() })
     host = LWKTCore.Host(
       workers: workers, binding: binding, policy: policy, background: background,
-      ipiCapacity: ipiCapacity, spinNanoseconds: spinNanoseconds)
+      ipiCapacity: ipiCapacity, spinNanoseconds: spinNanoseconds, sysport: sysport)
   }
 
   deinit {
@@ -135,7 +184,7 @@ final class Rig: @unchecked Sendable {
   @discardableResult
   func spawn(
     _ options: ThreadOptions = ThreadOptions(), group: Group? = nil, parent: ThreadRef? = nil,
-    _ body: @escaping (Script, ThreadRef) -> Turn
+    _ body: @escaping (Routine, ThreadRef) -> Turn
   ) -> ThreadRef {
     let thread = spawnUnheld(options, group: group, parent: parent, body)
     hold(thread.object)
@@ -145,12 +194,13 @@ final class Rig: @unchecked Sendable {
   /// The same, the reference being the caller's.
   func spawnUnheld(
     _ options: ThreadOptions = ThreadOptions(), group: Group? = nil, parent: ThreadRef? = nil,
-    _ body: @escaping (Script, ThreadRef) -> Turn
+    _ body: @escaping (Routine, ThreadRef) -> Turn
   ) -> ThreadRef {
-    let script = Script(rig: self, group: group, body: body)
+    let script = Routine(rig: self, group: group, body: body)
     scripts.withLock { $0.append(script) }
     let thread = ThreadRef.make(host: state, parent: parent, options: options)
     thread.pointee.machine = Unmanaged.passUnretained(script).toOpaque()
+    if let group { settleIn(thread, group) }
     if !options.noStart { thread.begin() }
     return thread
   }
@@ -179,10 +229,10 @@ final class Rig: @unchecked Sendable {
   }
 }
 
-private let runScript: @convention(c) (UnsafeMutableRawPointer) -> Int32 = { raw in
+private let runRoutine: @convention(c) (UnsafeMutableRawPointer) -> Int32 = { raw in
   let thread = raw.thread
-  let script = Unmanaged<Script>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
-  if thread.domain == nil { settleIn(thread, script.group) }
+  let script = Unmanaged<Routine>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
+  if thread.domain == nil { settleIn(thread, nil) }
   switch script.body(script, thread) {
   case .yield: return RunOutcome.yielded.rawValue
   case .preempted: return RunOutcome.preempted.rawValue
@@ -202,7 +252,7 @@ private func settleIn(_ thread: ThreadRef, _ group: Group?) {
 
 private func end(_ thread: ThreadRef, _ succeeded: Bool, _ value: Int) -> Int32 {
   let domain = thread.domain
-  let script = Unmanaged<Script>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
+  let script = Unmanaged<Routine>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
   let isShared = script.group != nil
   thread.finish(succeeded: succeeded, result: payload(value))
   if let domain, !isShared { domain.destroy() }

@@ -1,158 +1,56 @@
-// SysportHarness.swift: threads for tests that have no Lua: closures run step by step.
+// SysportHarness.swift: making system calls in tests.
 
 import CLWKT
 import Glibc
-import LWKTCore
-import Synchronization
-import Testing
+import XCTest
 
-/// A thread's body: what it does when it runs next.
-final class Script {
-  var next: ((ThreadRef) -> RunOutcome)?
-  init(_ body: @escaping (ThreadRef) -> RunOutcome) { next = body }
-}
+@testable import LWKTCore
 
-private let runScript: @convention(c) (UnsafeMutableRawPointer) -> Int32 = { raw in
-  let thread = raw.assumingMemoryBound(to: Thread.self)
-  let script = Unmanaged<Script>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
-  let step = script.next!
-  script.next = nil
-  return step(thread).rawValue
-}
-
-extension ThreadRef {
-  var script: Script {
-    Unmanaged<Script>.fromOpaque(pointee.machine!).takeUnretainedValue()
-  }
-
-  /// The thread is over: the result of its last step.
-  func end() -> RunOutcome {
-    Unmanaged<Script>.fromOpaque(pointee.machine!).release()
-    pointee.machine = nil
-    finish(succeeded: true, result: Payload())
-    return .ended
-  }
-
-  /// Go on with `body` in the next turn.
-  func pause(_ body: @escaping (ThreadRef) -> RunOutcome) -> RunOutcome {
-    script.next = body
-    return .yielded
-  }
-
-  /// After an operation: go on with `body` when its wait is over, or at once.
-  func after(
-    _ result: WaitResult, _ body: @escaping (ThreadRef, WakeReason) -> RunOutcome
-  ) -> RunOutcome {
-    switch result {
-    case .ready, .wouldWait: return body(self, .ready)
-    case .waitOver: return body(self, finishWait())
-    case .waiting:
-      script.next = { thread in body(thread, thread.finishWait()) }
-      return .waiting
-    }
-  }
-
-  /// Make a call, plainly, as the binding does: cancelled when the thread is. `body` gets the ended
-  /// call, which is released after it.
-  func call(
-    _ call: SystemCallRef, _ body: @escaping (ThreadRef, SystemCallRef) -> RunOutcome
-  ) -> RunOutcome {
-    pointee.systemCall = call
-    return after(submitAndWait(call)) { thread, reason in
-      if reason == .ready { return thread.ended(body) }
-      call.cancel()
-      return thread.after(thread.wait(for: call, interruptible: false)) { thread, _ in
-        thread.ended(body)
-      }
-    }
-  }
-
-  private func ended(
-    _ body: @escaping (ThreadRef, SystemCallRef) -> RunOutcome
-  ) -> RunOutcome {
-    let call = pointee.systemCall!
-    pointee.systemCall = nil
-    defer { call.release() }
-    return body(self, call)
-  }
-
-  /// Make the calls one after the other; `done` gets all results.
-  func calls(
-    _ makers: [() -> SystemCallRef], _ results: [Int] = [],
-    _ done: @escaping (ThreadRef, [Int]) -> RunOutcome
-  ) -> RunOutcome {
-    guard let maker = makers.first else { return done(self, results) }
-    return call(maker()) { thread, call in
-      thread.calls(Array(makers.dropFirst()), results + [call.pointee.result], done)
-    }
-  }
-
-  func sleep(_ nanoseconds: UInt64, _ body: @escaping (ThreadRef) -> RunOutcome) -> RunOutcome {
-    call(Calls.nanosleep(nanoseconds)) { thread, _ in body(thread) }
-  }
-
-  @discardableResult
-  static func spawn(
-    _ host: HostRef, cpu: Int = 0, _ body: @escaping (ThreadRef) -> RunOutcome
-  ) -> ThreadRef {
-    var options = ThreadOptions()
-    options.cpu = cpu
-    let thread = ThreadRef.make(host: host, parent: nil, options: options)
-    thread.pointee.machine = Unmanaged.passRetained(Script(body)).toOpaque()
-    thread.begin()
-    return thread
-  }
-}
-
-/// Makes calls.
+/// Makes calls: one reference each, the caller's.
 enum Calls {
   static func nanosleep(_ nanoseconds: UInt64) -> SystemCallRef {
     let call = SystemCallRef.make(.nanosleep)
-    call.setDeadline(lwkt_nanotime() + nanoseconds)
+    call.setDeadline(later(nanoseconds))
+    return call
+  }
+
+  static func descriptor(_ operation: SystemCall.Operation, _ fd: Int32) -> SystemCallRef {
+    let call = SystemCallRef.make(operation)
+    call.setArgument(0, UInt64(bitPattern: Int64(fd)))
     return call
   }
 
   static func read(_ fd: Int32, _ count: Int) -> SystemCallRef {
-    let call = SystemCallRef.make(.read)
-    call.setArgument(0, UInt64(bitPattern: Int64(fd)))
-    #expect(call.setRoom(1, count))
+    let call = descriptor(.read, fd)
+    XCTAssert(call.setRoom(1, count))
     return call
   }
 
   static func pread(_ fd: Int32, _ count: Int, _ offset: Int) -> SystemCallRef {
-    let call = SystemCallRef.make(.pread)
-    call.setArgument(0, UInt64(bitPattern: Int64(fd)))
-    #expect(call.setRoom(1, count))
+    let call = descriptor(.pread, fd)
+    XCTAssert(call.setRoom(1, count))
     call.setArgument(3, UInt64(bitPattern: Int64(offset)))
     return call
   }
 
   static func write(_ fd: Int32, _ bytes: [UInt8]) -> SystemCallRef {
-    let call = SystemCallRef.make(.write)
-    call.setArgument(0, UInt64(bitPattern: Int64(fd)))
-    #expect(bytes.withUnsafeBytes { call.setBytes(1, $0) })
+    let call = descriptor(.write, fd)
+    XCTAssert(bytes.withUnsafeBytes { call.setBytes(1, $0) })
     return call
   }
 
   static func write(_ fd: Int32, _ text: String) -> SystemCallRef { write(fd, Array(text.utf8)) }
 
   static func pwrite(_ fd: Int32, _ text: String, _ offset: Int) -> SystemCallRef {
-    let call = SystemCallRef.make(.pwrite)
-    call.setArgument(0, UInt64(bitPattern: Int64(fd)))
-    #expect(Array(text.utf8).withUnsafeBytes { call.setBytes(1, $0) })
+    let call = descriptor(.pwrite, fd)
+    XCTAssert(Array(text.utf8).withUnsafeBytes { call.setBytes(1, $0) })
     call.setArgument(3, UInt64(bitPattern: Int64(offset)))
     return call
   }
 
-  static func descriptor(_ operation: Operation, _ fd: Int32) -> SystemCallRef {
+  static func path(_ operation: SystemCall.Operation, _ path: String) -> SystemCallRef {
     let call = SystemCallRef.make(operation)
-    call.setArgument(0, UInt64(bitPattern: Int64(fd)))
-    return call
-  }
-
-  static func path(_ operation: Operation, _ path: String) -> SystemCallRef {
-    let call = SystemCallRef.make(operation)
-    #expect(Array(path.utf8).withUnsafeBytes { call.setPath(0, $0) })
+    XCTAssert(Array(path.utf8).withUnsafeBytes { call.setPath(0, $0) })
     return call
   }
 
@@ -165,7 +63,7 @@ enum Calls {
 
   static func rename(_ from: String, _ to: String) -> SystemCallRef {
     let call = path(.rename, from)
-    #expect(Array(to.utf8).withUnsafeBytes { call.setPath(2, $0) })
+    XCTAssert(Array(to.utf8).withUnsafeBytes { call.setPath(2, $0) })
     return call
   }
 
@@ -175,64 +73,177 @@ enum Calls {
     return call
   }
 
-  static func poll(_ fd: Int32, _ events: UInt32, within nanoseconds: UInt64? = nil)
-    -> SystemCallRef
-  {
+  static func poll(
+    _ fd: Int32, _ events: UInt32, within nanoseconds: UInt64? = nil
+  ) -> SystemCallRef {
     let call = descriptor(.poll, fd)
     call.setArgument(1, UInt64(events))
-    if let nanoseconds { call.setDeadline(lwkt_nanotime() + nanoseconds) }
+    if let nanoseconds { call.setDeadline(later(nanoseconds)) }
     return call
   }
 }
 
-/// Runs threads on a host of their own until all have ended.
-enum Harness {
-  static func run(
-    workers: Int = 1, options: SysportOptions = SysportOptions(),
-    faults: ((HostRef) -> Void)? = nil, _ prepare: @escaping @Sendable (HostRef) -> Void
-  ) {
-    let binding = Binding(
-      run: runScript, requestSwitch: {}, preempt: { _ in }, reportDeath: { _ in },
-      reportDeadlock: { report in Issue.record("\(report)") }, workerEnds: {})
-    let host = Host(workers: workers, binding: binding, sysport: options)
-    nonisolated(unsafe) let state = host.state
-    faults?(state)
-    host.runOnCallingThread { prepare(state) }
+/// What a call came to.
+struct Outcome: Equatable, CustomStringConvertible {
+  var result: Int
+  var text: String?
+  init(_ result: Int, _ text: String? = nil) {
+    self.result = result
+    self.text = text
   }
-
-  /// Run one thread that begins with `body`.
-  static func thread(
-    options: SysportOptions = SysportOptions(), faults: ((HostRef) -> Void)? = nil,
-    _ body: @escaping @Sendable (ThreadRef) -> RunOutcome
-  ) {
-    run(options: options, faults: faults) { host in ThreadRef.spawn(host, body) }
-  }
-
-  static func pipe() -> (read: Int32, write: Int32) {
-    var ends: [Int32] = [0, 0]
-    #expect(Glibc.pipe(&ends) == 0)
-    return (ends[0], ends[1])
-  }
-
-  static func temporaryDirectory() -> String {
-    var template = Array("/tmp/sysport.XXXXXX".utf8CString)
-    return String(cString: mkdtemp(&template))
-  }
-
-  static func write(_ fd: Int32, _ text: String) {
-    let bytes = Array(text.utf8)
-    #expect(Glibc.write(fd, bytes, bytes.count) == bytes.count)
-  }
+  var description: String { "\(result)" + (text.map { " '" + $0 + "'" } ?? "") }
 }
 
 extension SystemCallRef {
-  var text: String { bytesRead.map { String(decoding: $0, as: UTF8.self) } ?? "(none)" }
+  var text: String { bytesRead.map { String(decoding: $0, as: UTF8.self) } ?? "" }
 }
 
-/// What threads of a test leave for it to look at.
-final class Notes: Sendable {
-  private let lines = Mutex<[String]>([])
-  func add(_ line: String) { lines.withLock { $0.append(line) } }
-  var all: [String] { lines.withLock { $0 } }
-  var sorted: [String] { all.sorted() }
+/// In a straight script: make a call (its reference is taken over), wait as the binding does, and
+/// say what came of it. Cancelled when the thread is.
+@discardableResult
+func make(_ call: SystemCallRef, _ thread: ThreadRef) -> Int {
+  defer { call.release() }
+  waitPlainly(call, thread)
+  return call.pointee.result
+}
+
+/// The same for a call that reads.
+func makeRead(_ call: SystemCallRef, _ thread: ThreadRef) -> Outcome {
+  defer { call.release() }
+  waitPlainly(call, thread)
+  return Outcome(call.pointee.result, call.text)
+}
+
+func waitPlainly(_ call: SystemCallRef, _ thread: ThreadRef) {
+  if block(thread, thread.submitAndWait(call)) == .ready { return }
+  call.cancel()
+  block(thread, thread.wait(for: call, interruptible: false))
+}
+
+/// Send a call as a message of `thread`'s: one reference, the caller's.
+func send(_ call: SystemCallRef, _ thread: ThreadRef?, to port: PortRef? = nil) -> MessageRef {
+  let message = MessageRef.make(sender: thread, payload: Payload())
+  if let port { message.setReplyPort(port) }
+  call.send(as: message)
+  return message
+}
+
+/// In a straight script: the answer to `message`, which is released.
+@discardableResult
+func answer(_ message: MessageRef, _ thread: ThreadRef) -> Outcome {
+  defer { message.object.releaseObject() }
+  XCTAssertEqual(block(thread, message.waitForReply(thread, deadline: nil)), .ready)
+  let call = message.pointee.systemCall!
+  XCTAssert(call.isDone)
+  XCTAssertEqual(message.pointee.errno, call.errno)
+  return Outcome(call.pointee.result, call.text)
+}
+
+func makePipe() -> (read: Int32, write: Int32) {
+  var ends: [Int32] = [0, 0]
+  XCTAssertEqual(pipe(&ends), 0)
+  return (ends[0], ends[1])
+}
+
+func put(_ fd: Int32, _ text: String) {
+  let bytes = Array(text.utf8)
+  XCTAssertEqual(write(fd, bytes, bytes.count), bytes.count)
+}
+
+func pinned(_ cpu: Int) -> ThreadOptions {
+  var options = ThreadOptions()
+  options.cpu = cpu
+  return options
+}
+
+/// An engine whose kernel never has room for anything.
+final class StuckEngine: SysportEngine {
+  var sysport: Sysport!
+  var inKernel = 0
+
+  func supports(_ operation: SystemCall.Operation) -> Bool { true }
+  func start(_ call: SystemCallRef) {
+    inKernel += 1
+    call.pointee.phase = .queued
+  }
+  func cancel(_ call: SystemCallRef) {
+    inKernel -= 1
+    sysport.stepEnded(call, -Int(ECANCELED))
+  }
+  func reap() {}
+  func wait(timeoutNanoseconds: Int64) {}
+  func close() {}
+}
+
+/// Runs its tests with the ring as it is, with the plainest setup, tiny, without one where that can
+/// be, and with files left to the pool.
+class SysportTestCase: CoreTestCase {
+  private(set) var directory = ""
+  /// What a rig's preparation leaves to be checked when it has run.
+  var afterRun: () -> Void = {}
+
+  override func setUp() {
+    super.setUp()
+    var template = Array("/tmp/sysport.XXXXXX".utf8CString)
+    directory = String(cString: mkdtemp(&template))
+  }
+
+  override func tearDown() {
+    rmdir(directory)
+    super.tearDown()
+  }
+
+  func path(_ name: String) -> String { directory + "/" + name }
+
+  static func options(_ change: (inout SysportOptions) -> Void) -> SysportOptions {
+    var options = SysportOptions()
+    change(&options)
+    return options
+  }
+
+  static let tiny = options {
+    $0.entries = 1
+    $0.answers = 2
+  }
+  static let refused = options { $0.refuse = EPERM }
+
+  static let withRing: [(String, SysportOptions)] = [
+    ("ring", SysportOptions()), ("plain", options { $0.plain = true }), ("tiny", tiny),
+    ("pool", options { $0.alwaysPool = true }),
+  ]
+  static let all = withRing + [("refused", refused)]
+
+  /// Run straight scripts in a rig for each variant; none may deadlock or die.
+  func each(
+    _ variants: [(String, SysportOptions)] = SysportTestCase.all, workers: Int = 1,
+    _ body: (Rig) -> Void
+  ) {
+    for (name, options) in variants {
+      let before = testRun?.failureCount
+      run(workers: workers, options, body)
+      if testRun?.failureCount != before { print("failed with \(name)") }
+    }
+  }
+
+  func run(workers: Int = 1, _ options: SysportOptions = SysportOptions(), _ body: (Rig) -> Void) {
+    let rig = Rig(workers: workers, sysport: options)
+    rig.run { body(rig) }
+    afterRun()
+    afterRun = {}
+    XCTAssertEqual(rig.deadlocks.all, [])
+    XCTAssertEqual(rig.deaths.all, [])
+  }
+
+  /// One straight thread in a rig for each variant.
+  func eachThread(
+    _ variants: [(String, SysportOptions)] = SysportTestCase.all,
+    _ body: @escaping (ThreadRef) -> Void
+  ) {
+    each(variants) { rig in
+      rig.spawnStraight { thread in
+        body(thread)
+        return 0
+      }
+    }
+  }
 }

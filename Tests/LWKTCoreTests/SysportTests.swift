@@ -2,322 +2,333 @@
 
 import CLWKT
 import Glibc
-import LWKTCore
-import Testing
+import XCTest
 
-@Suite(.serialized) struct SysportTests {
-  /// The ring as it is, with the plainest setup, tiny, and none at all.
-  static let variants: [SysportOptions] = {
-    var plain = SysportOptions()
-    plain.plain = true
-    var tiny = SysportOptions()
-    tiny.entries = 1
-    tiny.answers = 2
-    var pool = SysportOptions()
-    pool.alwaysPool = true
-    return [SysportOptions(), plain, tiny, pool]
-  }()
+@testable import LWKTCore
 
-  static var variantsAndRefused: [SysportOptions] {
-    var refused = SysportOptions()
-    refused.refuse = EPERM
-    return variants + [refused]
-  }
-
-  @Test(arguments: variantsAndRefused)
-  func files(options: SysportOptions) {
-    let directory = Harness.temporaryDirectory()
-    let name = directory + "/file"
-    let notes = Notes()
-    Harness.thread(options: options) { thread in
-      thread.call(Calls.open(name, O_RDWR | O_CREAT)) { thread, call in
-        let fd = Int32(call.pointee.result)
-        notes.add(fd > 2 ? "open" : "open \(call.errno)")
-        notes.add(fcntl(fd, F_GETFD) & FD_CLOEXEC != 0 ? "cloexec" : "inherited")
-        return thread.calls([
-          { Calls.write(fd, "hello ") }, { Calls.write(fd, "world") },
-          { Calls.pwrite(fd, "W", 6) }, { Calls.descriptor(.fsync, fd) }, { Calls.write(fd, "") },
-        ]) { thread, results in
-          notes.add("\(results)")
-          return thread.call(Calls.pread(fd, 100, 3)) { thread, call in
-            notes.add(call.text)
-            return thread.call(Calls.read(fd, 10)) { thread, call in
-              notes.add("at the end: '\(call.text)'")
-              lseek(fd, 0, SEEK_SET)
-              return thread.call(Calls.read(fd, 5)) { thread, call in
-                notes.add(call.text)
-                return thread.calls([
-                  { Calls.descriptor(.close, fd) }, { Calls.descriptor(.close, fd) },
-                  { Calls.read(fd, 1) }, { Calls.write(-1, "x") },
-                ]) { thread, results in
-                  notes.add("\(results)")
-                  return thread.end()
-                }
-              }
-            }
-          }
-        }
-      }
+final class SysportTests: SysportTestCase {
+  func testFiles() {
+    let name = path("file")
+    eachThread { thread in
+      let fd = Int32(make(Calls.open(name, O_RDWR | O_CREAT | O_TRUNC), thread))
+      XCTAssertGreaterThan(fd, 2)
+      XCTAssertEqual(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC)
+      XCTAssertEqual(make(Calls.write(fd, "hello "), thread), 6)
+      XCTAssertEqual(make(Calls.write(fd, "world"), thread), 5)
+      XCTAssertEqual(make(Calls.write(fd, ""), thread), 0)
+      XCTAssertEqual(make(Calls.pwrite(fd, "W", 6), thread), 1)
+      XCTAssertEqual(make(Calls.descriptor(.fsync, fd), thread), 0)
+      XCTAssertEqual(makeRead(Calls.pread(fd, 100, 3), thread), Outcome(8, "lo World"))
+      XCTAssertEqual(makeRead(Calls.pread(fd, 100, 50), thread), Outcome(0, ""))
+      XCTAssertEqual(makeRead(Calls.read(fd, 10), thread), Outcome(0, ""))
+      lseek(fd, 0, SEEK_SET)
+      XCTAssertEqual(makeRead(Calls.read(fd, 5), thread), Outcome(5, "hello"))
+      XCTAssertEqual(makeRead(Calls.read(fd, 0), thread), Outcome(0, ""))
+      XCTAssertEqual(makeRead(Calls.read(fd, 100), thread), Outcome(6, " World"))
+      XCTAssertEqual(make(Calls.descriptor(.close, fd), thread), 0)
+      XCTAssertEqual(make(Calls.descriptor(.close, fd), thread), -Int(EBADF))
+      XCTAssertEqual(make(Calls.read(fd, 1), thread), -Int(EBADF))
+      XCTAssertEqual(make(Calls.pread(fd, 1, 0), thread), -Int(EBADF))
+      XCTAssertEqual(make(Calls.write(-1, "x"), thread), -Int(EBADF))
+      XCTAssertEqual(make(Calls.path(.unlink, name), thread), 0)
+      XCTAssertEqual(make(Calls.path(.unlink, name), thread), -Int(ENOENT))
+      XCTAssertEqual(make(Calls.open(name, O_RDONLY), thread), -Int(ENOENT))
     }
-    #expect(
-      notes.all == [
-        "open", "cloexec", "[6, 5, 1, 0, 0]", "lo World", "at the end: ''", "hello",
-        "[0, -9, -9, -9]",
-      ])
-    unlink(name)
-    rmdir(directory)
   }
 
-  @Test(arguments: variantsAndRefused)
-  func directories(options: SysportOptions) {
-    let directory = Harness.temporaryDirectory()
-    let notes = Notes()
-    Harness.thread(options: options) { thread in
-      thread.calls([
-        { Calls.mkdir(directory + "/b") }, { Calls.mkdir(directory + "/b") },
-        { Calls.mkdir(directory + "/c") }, { Calls.rename(directory + "/c", directory + "/a") },
-        { Calls.open(directory + "/file", O_WRONLY | O_CREAT) },
-      ]) { thread, results in
-        close(Int32(results[4]))
-        notes.add("\(results.dropLast())")
-        return thread.call(Calls.path(.readdir, directory)) { thread, call in
-          let stored = call.stored
-          notes.add("\(call.pointee.result): " + String(decoding: stored, as: UTF8.self))
-          return thread.calls([
-            { Calls.path(.unlink, directory + "/file") },
-            { Calls.path(.unlink, directory + "/file") }, { Calls.path(.rmdir, directory) },
-            { Calls.path(.rmdir, directory + "/a") }, { Calls.path(.rmdir, directory + "/b") },
-            { Calls.path(.rmdir, directory) }, { Calls.path(.readdir, directory) },
-          ]) { thread, results in
-            notes.add("\(results)")
-            return thread.end()
-          }
-        }
-      }
+  func testDirectories() {
+    let (a, b, c, file) = (path("a"), path("b"), path("c"), path("file"))
+    let directory = directory
+    eachThread { thread in
+      XCTAssertEqual(make(Calls.mkdir(b), thread), 0)
+      XCTAssertEqual(make(Calls.mkdir(b), thread), -Int(EEXIST))
+      XCTAssertEqual(make(Calls.mkdir(c), thread), 0)
+      XCTAssertEqual(make(Calls.rename(c, a), thread), 0)
+      close(Int32(make(Calls.open(file, O_WRONLY | O_CREAT), thread)))
+      let listing = Calls.path(.readdir, directory)
+      waitPlainly(listing, thread)
+      XCTAssertEqual(listing.pointee.result, 3)
+      XCTAssertEqual(
+        String(decoding: listing.stored, as: UTF8.self), "\u{4}a\0\u{4}b\0\u{8}file\0")
+      listing.release()
+      XCTAssertEqual(make(Calls.path(.rmdir, directory), thread), -Int(ENOTEMPTY))
+      XCTAssertEqual(make(Calls.path(.rmdir, file), thread), -Int(ENOTDIR))
+      XCTAssertEqual(make(Calls.path(.unlink, file), thread), 0)
+      XCTAssertEqual(make(Calls.path(.rmdir, a), thread), 0)
+      XCTAssertEqual(make(Calls.path(.rmdir, b), thread), 0)
+      XCTAssertEqual(make(Calls.path(.readdir, a), thread), -Int(ENOENT))
     }
-    #expect(
-      notes.all == [
-        "[0, -17, 0, 0]", "3: \u{4}a\0\u{4}b\0\u{8}file\0", "[0, -2, -39, 0, 0, 0, -2]",
-      ])
   }
 
-  @Test(arguments: variantsAndRefused)
-  func stat(options: SysportOptions) {
-    let directory = Harness.temporaryDirectory()
-    let link = directory + "/link"
+  func testStat() {
+    let link = path("link")
     symlink(directory, link)
-    let notes = Notes()
-    @Sendable func note(_ call: SystemCallRef) {
-      guard call.errno == 0 else { return notes.add("errno \(call.errno) \(String(cString: call.path!))") }
+    func kind(_ call: SystemCallRef, _ thread: ThreadRef) -> Int {
+      defer { call.release() }
+      waitPlainly(call, thread)
+      guard call.errno == 0 else { return -Int(call.errno) }
       var stat = lwkt_stat()
       lwkt_stat_decode(call.stored.baseAddress, &stat)
-      notes.add("\(stat.mode >> 12)")
+      XCTAssertGreaterThan(stat.mtime, 1)
+      return Int(stat.mode >> 12)
     }
-    Harness.thread(options: options) { thread in
-      thread.call(Calls.path(.stat, link)) { thread, call in
-        note(call)
-        return thread.call(Calls.path(.lstat, link)) { thread, call in
-          note(call)
-          let byDescriptor = SystemCallRef.make(.stat)
-          let (read, write) = Harness.pipe()
-          byDescriptor.setPathDescriptor(0, read)
-          return thread.call(byDescriptor) { thread, call in
-            note(call)
-            close(read)
-            close(write)
-            return thread.call(Calls.path(.stat, "/nowhere")) { thread, call in
-              note(call)
-              return thread.end()
-            }
-          }
-        }
-      }
+    eachThread { thread in
+      XCTAssertEqual(kind(Calls.path(.stat, link), thread), 4)
+      XCTAssertEqual(kind(Calls.path(.lstat, link), thread), 10)
+      let (read, write) = makePipe()
+      let byDescriptor = SystemCallRef.make(.stat)
+      byDescriptor.setPathDescriptor(0, read)
+      XCTAssertEqual(kind(byDescriptor, thread), 1)
+      close(read)
+      close(write)
+      let nowhere = Calls.path(.stat, "/nowhere")
+      nowhere.retain()
+      XCTAssertEqual(kind(nowhere, thread), -Int(ENOENT))
+      XCTAssertEqual(String(cString: nowhere.path!), "/nowhere")
+      nowhere.release()
     }
-    #expect(notes.all == ["4", "10", "1", "errno 2 /nowhere"])
     unlink(link)
-    rmdir(directory)
   }
 
-  @Test(arguments: variants)
-  func pipes(options: SysportOptions) {
-    let notes = Notes()
-    Harness.run(options: options) { host in
-      let (read, write) = Harness.pipe()
-      ThreadRef.spawn(host) { thread in
-        thread.call(Calls.read(read, 100)) { thread, call in
-          notes.add("read " + call.text)
-          return thread.call(Calls.read(read, 100)) { thread, call in
-            notes.add("end '" + call.text + "'")
-            close(read)
-            return thread.end()
-          }
-        }
+  func testPipes() {
+    each(Self.withRing) { rig in
+      let (read, write) = makePipe()
+      let order = Log<String>()
+      rig.spawnStraight { thread in
+        order.add("reads")
+        XCTAssertEqual(makeRead(Calls.read(read, 100), thread), Outcome(7, "through"))
+        order.add("has read")
+        XCTAssertEqual(makeRead(Calls.read(read, 100), thread), Outcome(0, ""))
+        close(read)
+        return 0
       }
-      ThreadRef.spawn(host) { thread in
-        thread.sleep(5_000_000) { thread in
-          notes.add("slept")
-          return thread.call(Calls.write(write, "through")) { thread, call in
-            thread.sleep(5_000_000) { thread in
-              close(write)
-              return thread.end()
-            }
-          }
-        }
+      rig.spawnStraight { thread in
+        XCTAssertEqual(make(Calls.nanosleep(5_000_000), thread), 0)
+        order.add("writes")
+        XCTAssertEqual(make(Calls.write(write, "through"), thread), 7)
+        make(Calls.nanosleep(5_000_000), thread)
+        XCTAssertEqual(order.all, ["reads", "writes", "has read"])
+        close(write)
+        return 0
       }
     }
-    #expect(notes.all == ["slept", "read through", "end ''"])
   }
 
-  @Test(arguments: variants)
-  func moreThanAPipeHolds(options: SysportOptions) {
-    let notes = Notes()
+  func testMoreThanAPipeHolds() {
     let total = 1_000_000
-    Harness.run(options: options) { host in
-      let (read, write) = Harness.pipe()
-      ThreadRef.spawn(host) { thread in
-        thread.call(Calls.write(write, [UInt8](repeating: 7, count: total))) { thread, call in
-          notes.add("wrote \(call.pointee.result)")
-          close(write)
-          return thread.end()
-        }
+    each(Self.withRing) { rig in
+      let (read, write) = makePipe()
+      rig.spawnStraight { thread in
+        XCTAssertEqual(make(Calls.write(write, [UInt8](repeating: 7, count: total)), thread), total)
+        close(write)
+        return 0
       }
-      @Sendable func readOn(_ thread: ThreadRef, _ sum: Int) -> RunOutcome {
-        thread.call(Calls.read(read, 10_000)) { thread, call in
-          if call.pointee.result > 0 { return readOn(thread, sum + call.pointee.result) }
-          notes.add("read \(sum)")
-          close(read)
-          return thread.end()
-        }
-      }
-      ThreadRef.spawn(host) { thread in readOn(thread, 0) }
-    }
-    #expect(notes.sorted == ["read \(total)", "wrote \(total)"])
-  }
-
-  @Test(arguments: variants)
-  func poll(options: SysportOptions) {
-    let notes = Notes()
-    Harness.run(options: options) { host in
-      let (read, write) = Harness.pipe()
-      ThreadRef.spawn(host) { thread in
-        thread.calls([
-          { Calls.poll(write, PollEvents.output) },
-          { Calls.poll(read, PollEvents.input, within: 5_000_000) },
-          { Calls.poll(-1, PollEvents.input) },
-        ]) { thread, results in
-          notes.add("\(results)")
-          return thread.call(Calls.poll(read, PollEvents.input, within: 10_000_000_000)) { thread, call in
-            notes.add("\(call.pointee.result)")
-            return thread.end()
-          }
-        }
-      }
-      ThreadRef.spawn(host) { thread in
-        thread.sleep(20_000_000) { thread in
-          close(write)
-          return thread.end()
-        }
+      rig.spawnStraight { thread in
+        var sum = 0
+        while case let got = make(Calls.read(read, 10_000), thread), got > 0 { sum += got }
+        XCTAssertEqual(sum, total)
+        close(read)
+        return 0
       }
     }
-    #expect(notes.all == ["[4, -110, -9]", "16"])
   }
 
-  @Test func atOnce() {
-    let notes = Notes()
-    Harness.thread { thread in
-      thread.calls([
-        { SystemCallRef.make(.getpid) }, { Calls.descriptor(.isatty, -1) },
-      ]) { thread, results in
-        notes.add(results[0] == getpid() ? "pid" : "no")
-        notes.add("\(results[1])")
-        return thread.call(SystemCallRef.make(.clock_gettime)) { thread, call in
-          notes.add(call.seconds > 1e9 ? "realtime" : "no")
-          return thread.call(SystemCallRef.make(.pipe)) { thread, call in
-            let ends = call.stored.bindMemory(to: Int32.self)
-            Harness.write(ends[1], "x")
-            notes.add("\(call.pointee.result)")
-            close(ends[0])
-            close(ends[1])
-            return thread.end()
-          }
-        }
+  func testPoll() {
+    each(Self.withRing) { rig in
+      let (read, write) = makePipe()
+      rig.spawnStraight { thread in
+        XCTAssertEqual(make(Calls.poll(write, PollEvents.output), thread), 4)
+        XCTAssertEqual(
+          make(Calls.poll(read, PollEvents.input, within: 5_000_000), thread), -Int(ETIMEDOUT))
+        XCTAssertEqual(make(Calls.poll(-1, PollEvents.input), thread), -Int(EBADF))
+        let long = Calls.poll(read, PollEvents.input, within: 100_000_000_000)
+        XCTAssertEqual(make(long, thread), 16)
+        close(read)
+        return 0
+      }
+      rig.spawnStraight { thread in
+        make(Calls.nanosleep(20_000_000), thread)
+        close(write)
+        return 0
       }
     }
-    #expect(notes.all == ["pid", "-9", "realtime", "0"])
   }
 
-  @Test func nonBlockingDescriptors() {
-    let notes = Notes()
-    Harness.run { host in
-      let (read, write) = Harness.pipe()
+  /// A limit that is past asks for what is there, and gets it although time is up.
+  func testPollWithoutWaiting() {
+    eachThread(Self.withRing) { thread in
+      let (read, write) = makePipe()
+      func pollNow() -> Int {
+        let call = Calls.poll(read, PollEvents.input)
+        call.setDeadline(1)
+        return make(call, thread)
+      }
+      XCTAssertEqual(pollNow(), -Int(ETIMEDOUT))
+      put(write, "x")
+      XCTAssertEqual(pollNow(), 1)
+      close(read)
+      close(write)
+    }
+  }
+
+  func testAtOnce() {
+    eachThread { thread in
+      XCTAssertEqual(make(SystemCallRef.make(.getpid), thread), Int(getpid()))
+      XCTAssertEqual(make(Calls.descriptor(.isatty, -1), thread), -Int(EBADF))
+      let clock = SystemCallRef.make(.clock_gettime)
+      XCTAssertEqual(thread.submitAndWait(clock), .ready)
+      XCTAssertGreaterThan(clock.seconds, 1e9)
+      clock.release()
+      let pipe = SystemCallRef.make(.pipe)
+      XCTAssertEqual(thread.submitAndWait(pipe), .ready)
+      XCTAssertEqual(pipe.pointee.result, 0)
+      let ends = Array(pipe.stored.bindMemory(to: Int32.self))
+      pipe.release()
+      put(ends[1], "x")
+      XCTAssertEqual(make(Calls.descriptor(.isatty, ends[0]), thread), 0)
+      close(ends[0])
+      close(ends[1])
+    }
+  }
+
+  func testNonBlockingDescriptors() {
+    each(Self.withRing) { rig in
+      let (read, write) = makePipe()
       for fd in [read, write] { _ = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) }
-      ThreadRef.spawn(host) { thread in
-        thread.call(Calls.read(read, 3)) { thread, call in
-          notes.add(call.text)
-          return thread.call(Calls.write(write, [UInt8](repeating: 1, count: 200_000))) { thread, call in
-            notes.add("wrote \(call.pointee.result)")
-            close(write)
-            return thread.end()
-          }
-        }
+      rig.spawnStraight { thread in
+        XCTAssertEqual(makeRead(Calls.read(read, 3), thread), Outcome(3, "abc"))
+        let bytes = [UInt8](repeating: 1, count: 200_000)
+        XCTAssertEqual(make(Calls.write(write, bytes), thread), 200_000)
+        close(write)
+        return 0
       }
-      @Sendable func drain(_ thread: ThreadRef, _ sum: Int) -> RunOutcome {
-        thread.call(Calls.read(read, 1 << 16)) { thread, call in
-          if call.pointee.result > 0 { return drain(thread, sum + call.pointee.result) }
-          notes.add("read \(sum)")
-          return thread.end()
-        }
-      }
-      ThreadRef.spawn(host) { thread in
-        thread.sleep(5_000_000) { thread in
-          thread.call(Calls.write(write, "abc")) { thread, _ in
-            thread.sleep(5_000_000) { drain($0, 0) }
-          }
-        }
+      rig.spawnStraight { thread in
+        make(Calls.nanosleep(5_000_000), thread)
+        XCTAssertEqual(make(Calls.write(write, "abc"), thread), 3)
+        make(Calls.nanosleep(5_000_000), thread)
+        var sum = 0
+        while case let got = make(Calls.read(read, 1 << 16), thread), got > 0 { sum += got }
+        XCTAssertEqual(sum, 200_000)
+        close(read)
+        return 0
       }
     }
-    #expect(notes.sorted == ["abc", "read 200000", "wrote 200000"])
   }
 
   /// io_uring alone would lose some of these writes.
-  @Test(arguments: variants)
-  func twoWorkersWriteOneFile(options: SysportOptions) {
-    let directory = Harness.temporaryDirectory()
-    let fd = Glibc.open(directory + "/file", O_RDWR | O_CREAT, 0o644)
+  func testTwoWorkersWriteOneFile() {
+    let name = path("file")
     let lines = 500
-    Harness.run(workers: 2, options: options) { host in
-      @Sendable func writeOn(_ thread: ThreadRef, _ left: Int) -> RunOutcome {
-        if left == 0 { return thread.end() }
-        return thread.call(Calls.write(fd, "0123456789")) { thread, _ in writeOn(thread, left - 1) }
-      }
+    each(workers: 2) { rig in
+      let fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0o644)
+      let left = Cell(10)
       for number in 0..<10 {
-        ThreadRef.spawn(host, cpu: number % 2) { thread in writeOn(thread, lines) }
-      }
-    }
-    #expect(lseek(fd, 0, SEEK_END) == 10 * 10 * lines)
-    close(fd)
-    unlink(directory + "/file")
-    rmdir(directory)
-  }
-
-  @Test func beyondTwoGigabytes() {
-    let directory = Harness.temporaryDirectory()
-    let fd = Glibc.open(directory + "/file", O_RDWR | O_CREAT, 0o644)
-    let notes = Notes()
-    let far = 5_000_000_000
-    Harness.thread { thread in
-      thread.calls([{ Calls.pwrite(fd, "far", far) }]) { thread, results in
-        notes.add("\(results)")
-        return thread.call(Calls.pread(fd, 1 << 40, far - 1)) { thread, call in
-          notes.add("\(call.pointee.result)")
-          return thread.end()
+        rig.spawnStraight(pinned(number % 2)) { thread in
+          for _ in 0..<lines { XCTAssertEqual(make(Calls.write(fd, "0123456789"), thread), 10) }
+          if left.add(-1) == 0 {
+            XCTAssertEqual(lseek(fd, 0, SEEK_END), 10 * 10 * lines)
+            close(fd)
+          }
+          return 0
         }
       }
     }
-    #expect(notes.all == ["[3]", "4"])
-    #expect(lseek(fd, 0, SEEK_END) == far + 3)
-    close(fd)
-    unlink(directory + "/file")
-    rmdir(directory)
+    unlink(name)
+  }
+
+  func testBeyondTwoGigabytes() {
+    let name = path("file")
+    let far = 5_000_000_000
+    eachThread { thread in
+      let fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0o644)
+      XCTAssertEqual(make(Calls.pwrite(fd, "far", far), thread), 3)
+      XCTAssertEqual(makeRead(Calls.pread(fd, 1 << 40, far - 1), thread), Outcome(4, "\0far"))
+      lseek(fd, far, SEEK_SET)
+      XCTAssertEqual(makeRead(Calls.read(fd, 100), thread), Outcome(3, "far"))
+      close(fd)
+    }
+    unlink(name)
+  }
+
+  /// The two ends of a FIFO wait for each other in `open`.
+  func testOpeningAFIFO() {
+    let name = path("fifo")
+    mkfifo(name, 0o600)
+    each { rig in
+      for (flags, delay) in [(O_RDONLY, UInt64(0)), (O_WRONLY, 10_000_000)] {
+        rig.spawnStraight { thread in
+          make(Calls.nanosleep(delay), thread)
+          let fd = make(Calls.open(name, flags), thread)
+          XCTAssertGreaterThan(fd, 2)
+          close(Int32(fd))
+          return 0
+        }
+      }
+    }
+    unlink(name)
+  }
+
+  // MARK: messages
+
+  func testMessages() {
+    each(Self.withRing) { rig in
+      let (read, write) = makePipe()
+      rig.spawnStraight { thread in
+        let reads = (0..<3).map { _ in send(Calls.read(read, 2), thread) }
+        XCTAssertEqual(
+          block(thread, reads[0].waitForReply(thread, deadline: later(1_000_000))), .timedOut)
+        XCTAssertEqual(answer(send(Calls.write(write, "aabbcc"), thread), thread), Outcome(6, ""))
+        XCTAssertEqual(Set(reads.map { answer($0, thread).text! }), ["aa", "bb", "cc"])
+        XCTAssertEqual(answer(send(Calls.path(.stat, "/nowhere"), thread), thread).result, -2)
+        let big = send(Calls.read(read, 1 << 30), thread)
+        put(write, "little")
+        XCTAssertEqual(answer(big, thread), Outcome(6, "little"))
+        close(read)
+        close(write)
+        return 0
+      }
+    }
+  }
+
+  func testReplyPorts() {
+    each(Self.withRing) { rig in
+      let port = rig.port()
+      let (read, write) = makePipe()
+      rig.spawnStraight { thread in
+        for delay: UInt64 in [9, 3, 6] {
+          send(Calls.nanosleep(delay * 1_000_000), thread, to: port).object.releaseObject()
+        }
+        send(Calls.read(read, 10), thread, to: port).object.releaseObject()
+        put(write, "data")
+        var kinds: [SystemCall.Operation] = []
+        for _ in 0..<4 {
+          var message: MessageRef?
+          if block(thread, port.receive(thread, deadline: nil, into: &message)) == .ready {
+            message = message ?? thread.takeHandedMessage()
+          }
+          XCTAssert(message!.pointee.flags.contains(.isReply))
+          let call = message!.pointee.systemCall!
+          XCTAssert(call.isDone)
+          kinds.append(call.pointee.operation)
+          message!.object.releaseObject()
+        }
+        XCTAssertEqual(kinds, [.read, .nanosleep, .nanosleep, .nanosleep])
+        close(read)
+        close(write)
+        return 0
+      }
+    }
+  }
+
+  func testOneWay() {
+    eachThread(Self.withRing) { thread in
+      let (read, write) = makePipe()
+      let message = MessageRef.make(sender: thread, payload: Payload(), flags: .oneWay)
+      Calls.write(write, "sent").send(as: message)
+      message.object.releaseObject()
+      XCTAssertEqual(makeRead(Calls.read(read, 10), thread), Outcome(4, "sent"))
+      close(read)
+      close(write)
+    }
   }
 }

@@ -88,6 +88,12 @@ int lwkt_usable_cpus(void);
 /* No signal is delivered to this kernel thread from now on. */
 void lwkt_block_all_signals(void);
 
+/* From now on the first Ctrl-C (SIGINT) is counted and wakes whoever sleeps on the futex `word`,
+ * which it sets to 0; a second one kills. Once a process. */
+void lwkt_catch_interrupt(void *word);
+/* Has Ctrl-C come since the last call? Then a second one no longer kills. */
+bool lwkt_take_interrupt(void);
+
 /* ---- native stacks (stack.c) ---- */
 
 /* A spare stack with a guard page, or NULL. Kept in lists through its `next`. */
@@ -96,13 +102,18 @@ void lwkt_stack_free(void *stack);
 void *lwkt_stack_next(void *stack);
 void lwkt_stack_set_next(void *stack, void *next);
 
-/* Run `loop` so that it may end on another stack than it began on. A worker's kernel thread. */
-void lwkt_run_loop(void (*loop)(void));
+/* Run `loop` so that it may end on another stack than it began on. A worker's kernel thread. Returns
+ * the spare stack on which it ended, for the pool, or NULL. */
+void *lwkt_run_loop(void (*loop)(void));
 
 /* Store where this thread is in *where, and run `loop` on `spare`. Returns when `lwkt_unpark` is
  * called with *where, which is NULL again then; the result is the stack that was left by that, for
  * the pool, or NULL if it was the kernel thread's own. */
 void *lwkt_park(void *spare, void **where, void (*loop)(void));
+
+/* The spare stack that is parked at `where` and will never go on, to be freed; NULL if it is the
+ * kernel thread's own. */
+void *lwkt_parked_stack(void *where);
 
 /* Leave the present stack for good and go on in `lwkt_park`. */
 _Noreturn void lwkt_unpark(void *where);

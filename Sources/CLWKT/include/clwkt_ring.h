@@ -46,6 +46,7 @@ struct lwkt_ring_entry {
   uint32_t flags; /* of the operation: rw_flags, open_flags, poll32_events... */
   int32_t descriptor;
   uint8_t operation;
+  uint8_t may_block; /* do not try without blocking first */
 };
 
 /* One answer of the kernel's. */

@@ -1,0 +1,9 @@
+-- Create 100 000 threads, then join them all: microseconds each.
+local common = require "common"
+local count = tonumber(arg[1]) or 100000
+
+print(common.seconds(function()
+  local threads = {}
+  for i = 1, count do threads[i] = lwkt.create(function() end) end
+  for i = 1, count do threads[i]:join() end
+end) / count * 1e6)
