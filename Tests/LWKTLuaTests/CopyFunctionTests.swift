@@ -248,7 +248,8 @@ final class CopyFunctionTests: XCTestCase {
     sender.setHandle("h", object.ref)
     let parcel = Parcel()
     sender.run(
-      "local n = 1 return function() n = n + 1 return n end, {h, h}, ('x'):rep(1000), string.format")
+      "local n = 1 return function() n = n + 1 return n end, {h, h}, ('x'):rep(1000), string.format"
+    )
     XCTAssertTrue(
       encodeValues(
         sender.L, first: 2, count: 4, operation: "send", context: sender.context,
