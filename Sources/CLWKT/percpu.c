@@ -57,6 +57,13 @@ void lwkt_block_all_signals(void) {
   pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
+void lwkt_unblock_signal(int number) {
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, number);
+  pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
+
 /* The quota of the cgroup in whole cpus, rounded up, or `most`. */
 static int cgroup_quota(int most) {
   char line[64];

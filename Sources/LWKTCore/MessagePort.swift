@@ -17,6 +17,8 @@ public struct Port: ~Copyable {
   /// Senders that wait for room, in order, with their message in `pendingMessage`.
   fileprivate var senders = WaitList()
   var isClosed = false
+  /// Why it is closed: its owner's end, or `close`.
+  var closure = MessageFailure.notConnected
   /// The thread that alone may receive; no reference; nil for a spin port or once it has exited.
   public fileprivate(set) var owner: ThreadRef?
   public let kind: Kind
@@ -133,6 +135,13 @@ extension UnsafeMutablePointer where Pointee == Port {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }
     return pointee.queue.count + pointee.urgentQueue.count
+  }
+
+  /// Why it takes nothing any more. Closed.
+  public var closure: MessageFailure {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.closure
   }
 
   public var isClosed: Bool {
@@ -322,6 +331,7 @@ extension UnsafeMutablePointer where Pointee == Port {
   /// Received requests stay their receivers'. Any worker, no lock held; idempotent.
   public func close(_ failure: MessageFailure = .notConnected) {
     pointee.waitable.lock.lock()
+    if !pointee.isClosed { pointee.closure = failure }
     pointee.isClosed = true
     pointee.owner = nil
     var woken: ThreadRef?

@@ -93,7 +93,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return ThreadInfo(
       id: pointee.id, path: pathName, name: pointee.name.map { String(cString: $0) },
       state: "\(stateName)", cpu: cpu, priority: Int(pointee.priority),
-      wmesg: isWaiting ? "\(pointee.waitKind.wmesg)" : "",
+      wmesg: isWaiting ? pointee.host.pointee.binding.waitText(self) ?? "\(pointee.waitKind.wmesg)" : "",
       waitsFor: isWaiting ? pointee.waitObject.map(describeObject) : nil,
       waitedNanoseconds: isWaiting ? lwkt_nanotime() &- pointee.waitSince : nil,
       createdAt: created, isDaemon: pointee.flags.contains(.daemon),
@@ -136,7 +136,8 @@ public func describeObject(_ object: ObjectRef) -> String {
   case .message: "an answer from " + describeTarget(object.message)
   case .counter: "shared counter"
   case .table: "shared table"
-  case .array: "shared array"
+  case .array: object.array.displayName
+  case .box, .tableSnapshot: "part of a shared table"
   case .code: "code"
   case .systemCall: "system call " + object.assumingMemoryBound(to: SystemCall.self).pointee.operation.name
   }

@@ -1,6 +1,7 @@
 // SysportUse.swift: how threads and messages use the sysport.
 
 import Glibc
+import Synchronization
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
   /// This worker's sysport. Own worker.
@@ -15,6 +16,27 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 }
 
+extension UnsafeMutablePointer where Pointee == HostState {
+  /// The port that scripts send system calls to, borrowed. Any kernel thread.
+  public var sysportPort: PortRef {
+    if let port = PortRef(bitPattern: pointee.sysportPort.load(ordering: .acquiring)) {
+      return port
+    }
+    let port = PortRef.make(kind: .sysport, name: "sysport", host: self)
+    let swap = pointee.sysportPort.compareExchange(
+      expected: 0, desired: UInt(bitPattern: port), ordering: .acquiringAndReleasing)
+    if swap.exchanged { return port }
+    port.object.releaseObject()
+    return PortRef(bitPattern: swap.original).unsafelyUnwrapped
+  }
+
+  /// The host ends.
+  func dropSysportPort() {
+    let port = PortRef(bitPattern: pointee.sysportPort.exchange(0, ordering: .acquiring))
+    port?.object.releaseObject()
+  }
+}
+
 extension UnsafeMutablePointer where Pointee == Thread {
   /// Make the system call and wait for its end. The current thread; the call's reference is the
   /// caller's still. `.ready`: it is over already. When the wait ends for another reason than
@@ -22,6 +44,13 @@ extension UnsafeMutablePointer where Pointee == Thread {
   public func submitAndWait(_ call: SystemCallRef) -> WaitResult {
     mycpu.sysport.submit(call)
     return wait(for: call, interruptible: call.pointee.operation.entry.isInterruptible)
+  }
+
+  /// The plain call that is over: its reference is the caller's.
+  public func takeSystemCall() -> SystemCallRef {
+    let call = pointee.systemCall.unsafelyUnwrapped
+    pointee.systemCall = nil
+    return call
   }
 
   /// Wait for the end of a call that was submitted. The current thread, on whichever worker.

@@ -195,6 +195,8 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
   /// When nanosleep is over, or poll gives up: on the policy's clock.
   public func setDeadline(_ nanoseconds: UInt64) { pointee.timer.deadline = nanoseconds }
 
+  public var deadline: UInt64 { pointee.timer.deadline }
+
   /// Give up as though aborted, with ETIMEDOUT, at its deadline. `nanosleep` excepted.
   var hasDeadline: Bool { pointee.timer.deadline != 0 }
 
@@ -242,21 +244,17 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
     pointee.progress += count
     pointee.arguments[1] &+= UInt64(count)
     pointee.arguments[2] &-= UInt64(count)
-    if pointee.operation == .pread || pointee.operation == .pwrite {
-      pointee.arguments[3] &+= UInt64(count)
-    }
+    if pointee.operation.entry.ring.offset == 3 { pointee.arguments[3] &+= UInt64(count) }
   }
 
   /// Does it move bytes, so that words 1 and 2 say from or to where and how many?
   var movesBytes: Bool {
-    switch pointee.operation {
-    case .read, .write, .pread, .pwrite: true
-    default: false
-    }
+    let result = pointee.operation.entry.result
+    return result == .bytes || result == .written
   }
 
   /// Does it go on until all its bytes are written?
-  var writesAll: Bool { pointee.operation == .write || pointee.operation == .pwrite }
+  var writesAll: Bool { pointee.operation.entry.result == .written }
 
   /// Make the call on this kernel thread, which may block. A thread of the pool, or the worker for
   /// what does not block. -errno or the result.

@@ -19,8 +19,9 @@ extension SystemCall {
 
   /// One row of the table.
   public struct Entry: Sendable {
-    /// What a script passes, a letter each; in parentheses what it fills of the call's `arguments`, the
-    /// words of the system call in the kernel's own order.
+    public let name: StaticString
+    /// What a script passes, a letter each; in parentheses what it fills of the call's
+    /// `arguments`, the words of the system call in the kernel's own order.
     /// - `d` a descriptor (one word)
     /// - `p` a path (two: where relative ones begin, and the text); `P` a path or a descriptor
     /// - `s` bytes to write (two: where and how many)
@@ -44,7 +45,15 @@ extension SystemCall {
 
     /// What a script gets.
     public enum Result: Sendable {
-      case nothing, count, bytes, stat, entries, events, pair, boolean, seconds
+      /// True.
+      case nothing
+      /// What the system call returned: a descriptor, an id.
+      case count
+      /// The bytes read; words 1 and 2 of the call are where to and how many.
+      case bytes
+      /// How many bytes were written: all of words 1 and 2, in as many steps as it takes.
+      case written
+      case stat, entries, events, pair, boolean, seconds
     }
 
     /// How the call gets to the kernel.
@@ -69,10 +78,11 @@ extension SystemCall {
     public let isInterruptible: Bool
 
     init(
-      _ arguments: StaticString, _ result: Result, _ route: Route, number: Int = LWKT_SYS_NONE,
-      ring: RingLayout = .none, readiness: UInt32 = 0, constant: (index: Int, value: UInt64)? = nil,
-      permissions: UInt64 = 0, interruptible: Bool? = nil
+      _ name: StaticString, _ arguments: StaticString, _ result: Result, _ route: Route,
+      number: Int = LWKT_SYS_NONE, ring: RingLayout = .none, readiness: UInt32 = 0,
+      constant: (index: Int, value: UInt64)? = nil, permissions: UInt64 = 0, interruptible: Bool? = nil
     ) {
+      self.name = name
       self.arguments = arguments
       self.result = result
       self.route = route
@@ -131,79 +141,80 @@ extension SystemCall.Operation {
   /// - Complexity: O(1)
   public var entry: SystemCall.Entry {
     switch self {
-    case .nanosleep: Entry("T", .nothing, .timer)
+    case .nanosleep: Entry("nanosleep", "T", .nothing, .timer)
     case .read:
       Entry(
-        "dn", .bytes, .stream, number: LWKT_SYS_READ,
+        "read", "dn", .bytes, .stream, number: LWKT_SYS_READ,
         ring: RingLayout(LWKT_RING_READ, address: 1, length: 2, offset: RingLayout.current),
         readiness: PollEvents.input)
     case .write:
       Entry(
-        "ds", .count, .stream, number: LWKT_SYS_WRITE,
+        "write", "ds", .written, .stream, number: LWKT_SYS_WRITE,
         ring: RingLayout(LWKT_RING_WRITE, address: 1, length: 2, offset: RingLayout.current),
         readiness: PollEvents.output)
     case .pread:
       Entry(
-        "dno", .bytes, .file, number: LWKT_SYS_PREAD,
+        "pread", "dno", .bytes, .file, number: LWKT_SYS_PREAD,
         ring: RingLayout(LWKT_RING_READ, address: 1, length: 2, offset: 3),
         readiness: PollEvents.input)
     case .pwrite:
       Entry(
-        "dso", .count, .file, number: LWKT_SYS_PWRITE,
+        "pwrite", "dso", .written, .file, number: LWKT_SYS_PWRITE,
         ring: RingLayout(LWKT_RING_WRITE, address: 1, length: 2, offset: 3),
         readiness: PollEvents.output)
     case .open:
       // The other end of a FIFO may be long in coming; io_uring's first try, with O_NONBLOCK, would
       // not wait for it.
       Entry(
-        "pfm", .count, .file, number: LWKT_SYS_OPENAT,
+        "open", "pfm", .count, .file, number: LWKT_SYS_OPENAT,
         ring: RingLayout(LWKT_RING_OPENAT, address: 1, length: 3, flags: 2, mayBlock: true),
         permissions: 0o666, interruptible: true)
     case .close:
       Entry(
-        "d", .nothing, .file, number: LWKT_SYS_CLOSE, ring: RingLayout(LWKT_RING_CLOSE))
+        "close", "d", .nothing, .file, number: LWKT_SYS_CLOSE, ring: RingLayout(LWKT_RING_CLOSE))
     case .fsync:
       Entry(
-        "d", .nothing, .file, number: LWKT_SYS_FSYNC, ring: RingLayout(LWKT_RING_FSYNC))
+        "fsync", "d", .nothing, .file, number: LWKT_SYS_FSYNC, ring: RingLayout(LWKT_RING_FSYNC))
     case .stat, .lstat: statEntry
-    case .readdir: Entry("p", .entries, .pool)
+    case .readdir: Entry("readdir", "p", .entries, .pool)
     case .unlink:
       Entry(
-        "p", .nothing, .file, number: LWKT_SYS_UNLINKAT,
+        "unlink", "p", .nothing, .file, number: LWKT_SYS_UNLINKAT,
         ring: RingLayout(LWKT_RING_UNLINKAT, address: 1, flags: 2))
     case .rmdir:
       Entry(
-        "p", .nothing, .file, number: LWKT_SYS_UNLINKAT,
+        "rmdir", "p", .nothing, .file, number: LWKT_SYS_UNLINKAT,
         ring: RingLayout(LWKT_RING_UNLINKAT, address: 1, flags: 2), constant: (2, atRemoveDirectory))
     case .rename:
       Entry(
-        "pp", .nothing, .file, number: LWKT_SYS_RENAMEAT2,
+        "rename", "pp", .nothing, .file, number: LWKT_SYS_RENAMEAT2,
         ring: RingLayout(LWKT_RING_RENAMEAT, address: 1, length: 2, offset: 3, flags: 4))
     case .mkdir:
       Entry(
-        "pm", .nothing, .file, number: LWKT_SYS_MKDIRAT,
+        "mkdir", "pm", .nothing, .file, number: LWKT_SYS_MKDIRAT,
         ring: RingLayout(LWKT_RING_MKDIRAT, address: 1, length: 2), permissions: 0o777)
     case .poll:
       Entry(
-        "det", .events, .peer, ring: RingLayout(LWKT_RING_POLL_ADD, flags: 1))
+        "poll", "det", .events, .peer, ring: RingLayout(LWKT_RING_POLL_ADD, flags: 1))
     case .pipe:
       Entry(
-        "", .pair, .immediate, number: LWKT_SYS_PIPE2, constant: (1, openCloseOnExec))
-    case .isatty: Entry("d", .boolean, .immediate)
-    case .clock_gettime: Entry("c", .seconds, .immediate)
-    case .getpid: Entry("", .count, .immediate, number: LWKT_SYS_GETPID)
+        "pipe", "", .pair, .immediate, number: LWKT_SYS_PIPE2, constant: (1, openCloseOnExec))
+    case .isatty: Entry("isatty", "d", .boolean, .immediate)
+    case .clock_gettime: Entry("clock_gettime", "c", .seconds, .immediate)
+    case .getpid: Entry("getpid", "", .count, .immediate, number: LWKT_SYS_GETPID)
     }
   }
 
   /// statx(directory, path, flags, mask, buffer): the caller sets flags, the call the rest.
   private var statEntry: SystemCall.Entry {
     Entry(
-      self == .stat ? "P" : "p", .stat, .file, number: LWKT_SYS_STATX,
+      self == .stat ? "stat" : "lstat", self == .stat ? "P" : "p", .stat, .file,
+      number: LWKT_SYS_STATX,
       ring: RingLayout(LWKT_RING_STATX, address: 1, length: 3, offset: 4, flags: 2),
       constant: self == .stat ? (2, 0) : (2, atSymlinkNoFollow))
   }
 
-  public var name: String { "\(self)" }
+  public var name: String { "\(entry.name)" }
 }
 
 /// `openat`'s and its kin's `AT_FDCWD`: relative paths begin at the working directory.

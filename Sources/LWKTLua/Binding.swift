@@ -73,7 +73,9 @@ func typeName(_ L: LuaState, _ index: Int32) -> String {
     case .port: return "port"
     case .message: return "message"
     case .token: return "token"
-    case .counter, .table, .array: return "shared object"
+    case .counter: return "shared counter"
+    case .table, .box, .tableSnapshot: return "shared table"
+    case .array: return "shared array"
     case .code: return "code"
     case .systemCall: return "system call"
     }
@@ -280,7 +282,7 @@ public func takeInterrupt() -> Bool {
 /// How a thread goes on after a wait: `Thread.resumption`.
 enum Resumption: Int32 {
   case none, receiveValues, receiveMessage, reply, join, sleep, tsleep, send, request, requestReply
-  case lookup, waitAny, token, snapshot, cancelledReply, await, pending
+  case lookup, waitAny, token, snapshot, cancelledReply, await, pending, systemCall, cancelledCall
 }
 
 /// Turn what an operation answered into a result: go on at once, or wait and go on later.
@@ -331,6 +333,8 @@ private func resume(_ L: LuaState, _ resumption: Resumption) -> Int32 {
   case .snapshot: snapshotTaken(L)
   case .await: awaited(L)
   case .pending: pendingAnswered(L)
+  case .systemCall: systemCallEnded(L)
+  case .cancelledCall: cancelledCallEnded(L)
   case .none: 0
   }
 }

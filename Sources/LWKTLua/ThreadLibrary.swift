@@ -403,20 +403,20 @@ public func threadNotify(_ L: OpaquePointer?) -> Int32 {
   return 0
 }
 
-/// For `scope`: wait until the thread at 1 has ended, whatever happens. Results: none.
+/// For `scope`: wait until the thread at 1 has ended, whatever happens, or with true at 2 until this
+/// thread is told to stop. Results: none.
 @c(lwkt_s_thread_await)
 public func threadAwait(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
   let result = thread.waitForEnd(
-    currentThread, deadline: nil, poll: false, interruptible: false)
+    currentThread, deadline: nil, poll: false, interruptible: lua_toboolean(L, 2) != 0)
   if result == .ready { return 0 }
   return after(L, result, .await)
 }
 
 func awaited(_ L: LuaState) -> Int32 {
-  currentThread.finishWait()
-  return 0
+  currentThread.finishWait() == .aborted ? raiseCancellation(L) : 0
 }
 
 /// For `scope`: the traceback of a dead thread, or nil.
