@@ -19,7 +19,9 @@ public struct Message: ~Copyable {
   private let flagBits: Atomic<UInt8>
   /// *Locked.* Set once.
   var status: Status = .pending
-  /// *Locked.* For a request: the port it was sent or forwarded to, one reference.
+  /// *Locked.* For a request on its way: the port it was sent or forwarded to. No reference, or a port
+  /// that nobody can reach any more would live on its own messages: whoever takes the request, and a
+  /// port that closes, clears it, so under the lock the port's memory is there, if perhaps not for long.
   var target: PortRef?
   /// The port on whose queue it is, or 0. Written under that port's lock; under any port's lock it says
   /// whether it is on that one's. Relaxed.
@@ -88,11 +90,8 @@ extension UnsafeMutablePointer where Pointee == Message {
   }
 
   public var object: ObjectRef { ObjectRef(self) }
-  /// Before it is sent: where it goes, one reference taken.
-  public func setTarget(_ port: PortRef) {
-    port.object.retainObject()
-    pointee.target = port
-  }
+  /// Before it is sent: where it goes.
+  public func setTarget(_ port: PortRef) { pointee.target = port }
 
   /// Before it is sent: where its answer is queued, one reference taken.
   public func setReplyPort(_ port: PortRef) {
@@ -124,7 +123,6 @@ extension UnsafeMutablePointer where Pointee == Message {
     addressOf(&pointee.payload).dispose()
     pointee.sender?.object.releaseObject()
     pointee.replyPort?.object.releaseObject()
-    pointee.target?.object.releaseObject()
     pointee.systemCall?.release()
     deinitialize(count: 1)
     ObjectPools.freeMessage(self)
@@ -170,7 +168,10 @@ extension UnsafeMutablePointer where Pointee == Message {
   func claimReply() -> Bool {
     pointee.waitable.lock.lock()
     let mine = pointee.status == .pending && !pointee.flags.contains(.oneWay)
-    if mine { pointee.status = .replying }
+    if mine {
+      pointee.status = .replying
+      pointee.target = nil
+    }
     if mine, let holder = pointee.holder { letGo(of: holder) }
     pointee.waitable.lock.unlock()
     return mine
@@ -223,6 +224,7 @@ extension UnsafeMutablePointer where Pointee == Message {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }
     guard pointee.status == .pending, !pointee.flags.contains(.oneWay) else { return }
+    pointee.target = nil
     if let holder = pointee.holder {
       if holder == thread { return }
       letGo(of: holder)
@@ -246,20 +248,14 @@ extension UnsafeMutablePointer where Pointee == Message {
     }
     let holder = pointee.holder
     if let holder { letGo(of: holder) }
-    let before = pointee.target
-    port.object.retainObject()
     pointee.target = port
     pointee.waitable.lock.unlock()
     receiverObject.retainObject()
-    if port.enqueueForwarded(self) {
-      before?.object.releaseObject()
-      return nil
-    }
+    if port.enqueueForwarded(self) { return nil }
     receiverObject.releaseObject()
     pointee.waitable.lock.lock()
-    pointee.target = before
+    pointee.target = nil
     pointee.waitable.lock.unlock()
-    port.object.releaseObject()
     if let holder { hold(by: holder) }
     return .notConnected
   }
@@ -273,8 +269,8 @@ extension UnsafeMutablePointer where Pointee == Message {
       return
     }
     pointee.set(.aborted)
-    let port = pointee.target
-    port?.object.retainObject()
+    var port = pointee.target
+    if let found = port, !found.object.tryRetain() { port = nil }
     let call = pointee.systemCall
     pointee.waitable.lock.unlock()
     if let call { call.cancel() }

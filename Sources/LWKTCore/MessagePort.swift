@@ -117,7 +117,7 @@ extension UnsafeMutablePointer where Pointee == Port {
 
   /// The last reference is gone: nobody can send or receive any more.
   func destroy() {
-    close()
+    close(.peerExited)
     pointee.host.unregister(self)
     pointee.name?.deallocate()
     deinitialize(count: 1)

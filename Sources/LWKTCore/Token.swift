@@ -262,8 +262,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   private func getTokenSlowly(_ token: TokenRef, shared: Bool) -> Result<WaitResult, TokenMisuse> {
     if !shared, holds(token) == .shared { return .failure(.upgrade) }
     if isCancelled {
-      // The error comes at this wait; nothing is lost, and the acquisition is undone.
-      push(token, shared: shared, generation: 0, held: false)
+      // The error comes at this wait; nothing is lost.
       pointee.wakeReason = .aborted
       return .success(.waitOver)
     }
@@ -280,9 +279,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
     token.pointee.waitable.lock.unlock()
     // All are lost now, and taken again like after any other wait, by the loop.
     loseTokens()
+    pointee.wakeReason = .none
     pointee.waitKind = .token
     pointee.waitObject = token.object
-    if regainTokens(atOnce: true) { return .success(.ready) }
+    if regainTokens(atOnce: true) {
+      return .success(pointee.wakeReason == .aborted ? .waitOver : .ready)
+    }
     return .success(.waiting)
   }
 

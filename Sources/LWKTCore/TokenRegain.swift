@@ -12,6 +12,9 @@ struct Regain {
   var value: UnsafeMutableRawPointer?
   /// The acquisition whose token it waits for.
   var waitingFor: Int?
+  /// It began with `gettoken`, whose acquisition is the latest: an abort takes that one back and lets
+  /// the rest be regained.
+  var isGet = false
 }
 
 extension UnsafeMutablePointer where Pointee == Thread {
@@ -39,7 +42,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let index = pointee.wakeIndex
     let value = pointee.wakeValue
     if !atOnce, pointee.regain.isActive { noteTokenWake(stack) } else {
-      pointee.regain = Regain(isActive: true, reason: reason, index: index, value: value)
+      pointee.regain = Regain(
+        isActive: true, reason: reason, index: index, value: value, isGet: atOnce)
     }
     if !stack.pointee.isSorted {
       if takeAll(stack) { return regained() }
@@ -62,6 +66,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// Woken for a token: it was handed over, or is worth another try.
   private func noteTokenWake(_ stack: UnsafeMutablePointer<TokenStack>) {
     let wasHandedOver = pointee.wakeReason == .ready && pointee.wakeIndex == 1
+    if pointee.wakeReason == .aborted {
+      unlinkNode(ownNode)
+      return takeBackGet(stack)
+    }
     pointee.node.object = nil
     if let index = pointee.regain.waitingFor {
       if wasHandedOver {
@@ -73,6 +81,14 @@ extension UnsafeMutablePointer where Pointee == Thread {
       }
     }
     pointee.regain.waitingFor = nil
+  }
+
+  /// The thread was told to stop while it waited in `gettoken`: without that acquisition then.
+  private func takeBackGet(_ stack: UnsafeMutablePointer<TokenStack>) {
+    pointee.regain.waitingFor = nil
+    pointee.regain.isGet = false
+    pointee.regain.reason = .aborted
+    releaseTokens(downTo: stack.pointee.count - 1)
   }
 
   /// All, in the order they were acquired, or none.
@@ -110,7 +126,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
         continue
       }
       if stack.pointee.failures >= Token.patience { token.pointee.isStarved = true }
-      let ticket = beginWait(.token, on: token.object, interruptible: false)
+      let ticket = beginWait(.token, on: token.object, interruptible: pointee.regain.isGet)
       pointee.regain.waitingFor = index
       enqueueNode(on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
       if stack.pointee.failures > 0 {
@@ -119,7 +135,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
         token.pointee.waitable.waiters.prepend(ownNode)
       }
       token.pointee.waitable.lock.unlock()
-      return false
+      guard pointee.regain.isGet, abortedMeanwhile(ticket: ticket) else { return false }
+      unlinkNode(ownNode)
+      takeBackGet(stack)
     }
     return true
   }

@@ -276,7 +276,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// Own worker; takes the object's lock unless the waker has unlinked the node already.
   @inline(__always)
-  private func unlinkNode(_ node: UnsafeMutablePointer<WaitNode>) {
+  func unlinkNode(_ node: UnsafeMutablePointer<WaitNode>) {
     guard let object = node.pointee.object, let list = node.pointee.list else { return }
     node.pointee.object = nil
     object.pointee.lock.lock()

@@ -57,6 +57,7 @@ private func getToken(_ L: LuaState, shared: Bool) -> Int32 {
 func tokenGot(_ L: LuaState) -> Int32 {
   // Had again by the loop, unless the thread was told to stop before it could wait.
   let thread = currentThread
+  if thread.pointee.wakeReason == .aborted { return raiseCancellation(L) }
   if thread.isCancelled {
     if let token = tokenArgument(L, 1) { thread.undoGet(token) }
     return raiseCancellation(L)
