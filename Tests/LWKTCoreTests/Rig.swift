@@ -284,6 +284,16 @@ func block(_ thread: ThreadRef, _ result: WaitResult) -> WakeReason {
   return thread.finishWait()
 }
 
+/// In a straight script: get `token`, waiting if need be.
+func get(_ thread: ThreadRef, _ token: TokenRef, shared: Bool = false) {
+  switch thread.getToken(token, shared: shared) {
+  case .success(.ready): return
+  case .success(.waiting): precondition(lwktPark(outcome: .waiting), "no stack")
+  case .success(let result): XCTFail("\(result)")
+  case .failure(let misuse): XCTFail("\(misuse)")
+  }
+}
+
 /// In a straight script: let others run.
 func pass() { precondition(lwktPark(outcome: .yielded), "no stack") }
 

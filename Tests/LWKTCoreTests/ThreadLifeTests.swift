@@ -119,8 +119,7 @@ final class ThreadLifeTests: CoreTestCase {
           }
           daemon(number) { thread in
             // With a token that it must have again.
-            _ = thread.getToken(token, shared: false)
-            if thread.holds(token) == .none { return .wouldWait }
+            get(thread, token)
             return thread.tsleep(SleepIdent(high: 3), deadline: nil)
           }
           options.cpu = number
@@ -174,10 +173,12 @@ final class ThreadLifeTests: CoreTestCase {
           options.cpu = number
           // Yields for ever, holding a token.
           rig.spawn(options) { script, thread in
-            if script.pc == 0, case .success(.ready) = thread.getToken(token, shared: true) {
-              script.pc = 1
+            script.pc += 1
+            if script.pc > 1 { return .yield }
+            guard case .success(.waiting) = thread.getToken(token, shared: true) else {
+              return .yield
             }
-            return .yield
+            return .wait
           }
           // Sends to one on the next worker for ever, which receives for ever.
           rig.spawn(options) { script, thread in

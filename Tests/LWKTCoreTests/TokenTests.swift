@@ -6,16 +6,6 @@ import XCTest
 
 @testable import LWKTCore
 
-/// In a straight script: get `token`, waiting if need be.
-private func get(_ thread: ThreadRef, _ token: TokenRef, shared: Bool = false) {
-  switch thread.getToken(token, shared: shared) {
-  case .success(.ready): return
-  case .success(.waiting): precondition(lwktPark(outcome: .waiting), "no stack")
-  case .success(let result): XCTFail("\(result)")
-  case .failure(let misuse): XCTFail("\(misuse)")
-  }
-}
-
 final class TokenTests: CoreTestCase {
   /// Run `body` as the only thread.
   private func alone(_ body: @escaping (Rig, ThreadRef) -> Void) {
