@@ -48,19 +48,15 @@ local function visit_all(entries)
 end
 
 function visit(path, kind)
-  local result, err
-  if kind == "file" then
-    result, err = with_permit(count_words, path)
-    if result then return { files = 1, words = result } end
-  elseif kind == "directory" then
-    result, err = with_permit(sys.readdir, path)
-    for _, entry in ipairs(result or {}) do entry.path = path .. "/" .. entry.name end
-    if result then return visit_all(result) end
-  else
-    return {}
+  if kind ~= "file" and kind ~= "directory" then return {} end
+  local result, err = with_permit(kind == "file" and count_words or sys.readdir, path)
+  if not result then
+    io.stderr:write(path, ": ", err, "\n")
+    return { failed = 1 }
   end
-  io.stderr:write(path, ": ", err, "\n")
-  return { failed = 1 }
+  if kind == "file" then return { files = 1, words = result } end
+  for _, entry in ipairs(result) do entry.path = path .. "/" .. entry.name end
+  return visit_all(result)
 end
 
 if #arg == 0 then

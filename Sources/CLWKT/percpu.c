@@ -6,7 +6,9 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -55,6 +57,13 @@ void lwkt_block_all_signals(void) {
   pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
+void lwkt_unblock_signal(int number) {
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, number);
+  pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
+
 /* The quota of the cgroup in whole cpus, rounded up, or `most`. */
 static int cgroup_quota(int most) {
   char line[64];
@@ -94,4 +103,38 @@ void lwkt_print_error(const char *text) {
   putc_unlocked('\n', stderr);
   fflush_unlocked(stderr);
   funlockfile(stderr);
+}
+
+/* ---- Ctrl-C ---- */
+
+static _Atomic(uint32_t *) interrupt_word;
+static _Atomic(bool) was_interrupted;
+
+static void on_interrupt(int number) {
+  int saved = errno;
+  signal(number, SIG_DFL);
+  atomic_store(&was_interrupted, true);
+  uint32_t *word = atomic_load(&interrupt_word);
+  __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
+  lwkt_futex_wake(word, 1);
+  errno = saved;
+}
+
+static void arm_interrupt(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+}
+
+void lwkt_catch_interrupt(void *word) {
+  atomic_store(&interrupt_word, word);
+  arm_interrupt();
+}
+
+bool lwkt_take_interrupt(void) {
+  if (!atomic_load_explicit(&was_interrupted, memory_order_relaxed)) return false;
+  return atomic_exchange(&was_interrupted, false);
 }

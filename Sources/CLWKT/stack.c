@@ -150,7 +150,7 @@ static void begin(void) {
   abort();
 }
 
-void lwkt_run_loop(void (*loop)(void)) {
+void *lwkt_run_loop(void (*loop)(void)) {
   struct lwkt_percpu *self = lwkt_percpu();
   self->stack = NULL;
   is_home = 0;
@@ -159,18 +159,15 @@ void lwkt_run_loop(void (*loop)(void)) {
   home.fiber = __tsan_get_current_fiber();
 #endif
   getcontext(&home.context);
-  if (is_home) {
-    /* Ended on a spare stack, which nobody needs any more. */
-    arrive(&home);
-    if (self->stack != NULL) lwkt_stack_free(self->stack);
-    self->stack = NULL;
-    return;
+  if (!is_home) {
+    loop();
+    return NULL;
   }
-  loop();
-  if (self->stack != NULL) {
-    is_home = 1;
-    setcontext(&home.context);
-  }
+  /* Ended on a spare stack, which nobody needs any more. */
+  arrive(&home);
+  void *left = self->stack;
+  self->stack = NULL;
+  return left;
 }
 
 void *lwkt_park(void *spare, void **where, void (*loop)(void)) {
@@ -200,6 +197,8 @@ void *lwkt_park(void *spare, void **where, void (*loop)(void)) {
   self->left_stack = NULL;
   return left;
 }
+
+void *lwkt_parked_stack(void *where) { return ((struct parked *)where)->stack; }
 
 _Noreturn void lwkt_unpark(void *where) {
   struct lwkt_percpu *self = lwkt_percpu();

@@ -2,6 +2,7 @@
 #include "clua.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* print: the line leaves in one piece, however many threads print. */
@@ -82,6 +83,26 @@ static int dofile(lua_State *L) {
   return dofile_done(L, LUA_OK, 0);
 }
 
+/* ---- os.exit ---- */
+
+/* With a true second argument the thread's variables and its heap are closed first, which takes
+ * being outside them: away to the loop, which ends the process. */
+static int os_exit(lua_State *L) {
+  int status;
+  if (lua_isboolean(L, 1)) {
+    status = lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE;
+  } else {
+    status = (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
+  }
+  struct lwkt_percpu *self = lwkt_percpu();
+  if (lua_toboolean(L, 2) && self->td != NULL && lua_isyieldable(L)) {
+    self->switch_kind = LWKT_SWITCH_LEAVE;
+    self->leave_status = status;
+    return lua_yield(L, 0);
+  }
+  exit(status);
+}
+
 static void wrap(lua_State *L, const char *name, lua_CFunction function) {
   lua_getglobal(L, name);
   lua_pushcclosure(L, function, 1);
@@ -91,6 +112,10 @@ static void wrap(lua_State *L, const char *name, lua_CFunction function) {
 void lwkt_open_base(lua_State *L, bool is_main) {
   lua_pushcfunction(L, print);
   lua_setglobal(L, "print");
+  lua_getglobal(L, "os");
+  lua_pushcfunction(L, os_exit);
+  lua_setfield(L, -2, "exit");
+  lua_pop(L, 1);
   if (is_main) return;
   wrap(L, "load", load);
   wrap(L, "loadfile", loadfile);

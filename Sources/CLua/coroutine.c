@@ -6,6 +6,8 @@
  * resumes the one below. To a script, its thread's own coroutine is the main thread. */
 #include "clua.h"
 
+#include <stdlib.h>
+
 static lua_State *check_coroutine(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
   luaL_argexpected(L, co != NULL, 1, "coroutine");
@@ -44,7 +46,7 @@ static int run(lua_State *L, lua_State *co, int count, bool fresh) {
     self = lwkt_percpu();
     self->running_L = L;
     if (status == LUA_YIELD && self->switch_kind != LWKT_SWITCH_NONE) {
-      if (self->switch_kind == LWKT_SWITCH_EXIT || lua_isyieldable(L)) return MUST_SWITCH;
+      if (self->switch_kind >= LWKT_SWITCH_EXIT || lua_isyieldable(L)) return MUST_SWITCH;
       lua_State *base = self->base_L;
       int kind = self->switch_kind;
       if (!lwkt_s_park(kind)) {
@@ -88,6 +90,9 @@ static const char *why_not(lua_State *L, lua_State *co) {
 }
 
 static int switch_up(lua_State *L, lua_KFunction next) {
+  if (lwkt_percpu()->switch_kind == LWKT_SWITCH_LEAVE && !lua_isyieldable(L)) {
+    exit(lwkt_percpu()->leave_status);
+  }
   if (lwkt_percpu()->switch_kind == LWKT_SWITCH_EXIT && !lua_isyieldable(L)) {
     lua_pushlightuserdata(L, (void *)lwkt_exit_key());
     return lua_error(L);

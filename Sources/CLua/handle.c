@@ -49,3 +49,18 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind) {
   lwkt_pop(L, 1);
   return 1;
 }
+
+void lwkt_pushholder(lua_State *L, void *object, int kind) {
+  void **block = lua_newuserdatauv(L, sizeof(void *), 0);
+  *block = object;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
+  lua_setmetatable(L, -2);
+}
+
+void *lwkt_takeholder(lua_State *L, int index) {
+  void **block = lua_touserdata(L, index);
+  if (block == NULL) return NULL;
+  void *object = *block;
+  *block = NULL;
+  return object;
+}

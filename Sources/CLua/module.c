@@ -215,5 +215,6 @@ int lwkt_open_module(lua_State *L) {
   lua_pop(L, 2);
   lwkt_handle_setmetatable(L, LWKT_KIND_TOKEN);
   lwkt_open_sysport(L);
+  lwkt_open_shared(L);
   return 1;
 }

@@ -159,18 +159,18 @@ void lwkt_open_hooks(lua_State *L) {
 
 /* ---- preemption ---- */
 
-/* Put a script's hook back, if it has one. Returns its mask. */
-static int restore(lua_State *L) {
+/* Put a script's hook back, if it has one. */
+static void restore(lua_State *L) {
   lua_sethook(L, NULL, 0, 0);
-  if (!lua_checkstack(L, 6)) return 0;
+  if (!lua_checkstack(L, 6)) return;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &hook_table) == LUA_TNIL) {
     lua_pop(L, 1);
-    return 0;
+    return;
   }
   lua_pop(L, 1);
   if (push_entry(L, L) != LUA_TTABLE) {
     lua_pop(L, 1);
-    return 0;
+    return;
   }
   lua_rawgeti(L, -1, 2);
   lua_rawgeti(L, -2, 3);
@@ -178,23 +178,27 @@ static int restore(lua_State *L) {
   int count = (int)lua_tointeger(L, -1);
   lua_pop(L, 3);
   lua_sethook(L, script_hook, mask, count);
-  return mask;
 }
 
+/* Armed, until an event comes at which the thread can switch. Where the script has a line hook that is
+ * the next line, after the script's hook has had it: Lua calls the hooks of one instruction one after
+ * the other, and once the first has yielded the second must not run code. Else it is the next
+ * instruction. */
 static void preempt_hook(lua_State *L, lua_Debug *ar) {
-  int mask = restore(L);
-  if (ar->event != LUA_HOOKCOUNT && (mask & (1 << ar->event))) script_hook(L, ar);
+  bool has_lines = (lua_gethookmask(L) & LUA_MASKLINE) != 0;
+  int event = ar->event;
+  if (event != (has_lines ? LUA_HOOKLINE : LUA_HOOKCOUNT)) {
+    if (event != LUA_HOOKCOUNT) script_hook(L, ar);
+    return;
+  }
+  restore(L);
+  if (has_lines) script_hook(L, ar);
   struct lwkt_percpu *self = lwkt_percpu();
   if (self->base_L == NULL) return;
   if (lwkt_s_take_interrupt()) luaL_error(L, "interrupted!");
   if (lwkt_s_must_end()) luaL_error(L, "aborted");
   if (!lwkt_s_may_preempt()) return;
-  /* Only a count or line event may yield. */
   if (lua_isyieldable(L)) {
-    if (ar->event != LUA_HOOKCOUNT && ar->event != LUA_HOOKLINE) {
-      lua_sethook(L, preempt_hook, mask | LUA_MASKCOUNT, 1);
-      return;
-    }
     self->switch_kind = LWKT_SWITCH_PREEMPT;
     lua_yield(L, 0);
     return;

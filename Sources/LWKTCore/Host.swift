@@ -19,6 +19,8 @@ public struct Binding: Sendable {
   public var reportDeath: @Sendable (ThreadRef) -> Void
   /// Nobody will ever wake: `report` says who waits for what. Any worker, all others asleep.
   public var reportDeadlock: @Sendable (_ report: String) -> Void
+  /// What a waiting thread itself says it waits for, if it does. Its owner, or everybody asleep.
+  public var waitText: @Sendable (ThreadRef) -> String?
   /// The worker ends: give back what the binding keeps for it. Its kernel thread, after the loop.
   public var workerEnds: @Sendable () -> Void
 
@@ -28,8 +30,10 @@ public struct Binding: Sendable {
     preempt: @escaping @Sendable (_ kernelThread: pthread_t) -> Void,
     reportDeath: @escaping @Sendable (ThreadRef) -> Void,
     reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
+    waitText: @escaping @Sendable (ThreadRef) -> String? = { _ in nil },
     workerEnds: @escaping @Sendable () -> Void
   ) {
+    self.waitText = waitText
     self.run = run
     self.requestSwitch = requestSwitch
     self.preempt = preempt
@@ -104,6 +108,8 @@ public struct HostState: ~Copyable {
   private let roots = Atomic<UInt32>(0)
   let placement = Atomic<UInt32>(0)
   let lifeLock = Spinlock()
+  /// The thread that Ctrl-C is for, one reference, or 0. Release by whoever starts the program.
+  let mainThread = Atomic<UInt>(0)
 
   let messageDepot = Depot()
   let threadDepot = Depot()
@@ -301,9 +307,12 @@ extension UnsafeMutablePointer where Pointee == HostState {
     shared(cpu).pointee.kernelThread.store(UInt(pthread_self()), ordering: .relaxed)
     let percpu = lwkt_percpu().unsafelyUnwrapped
     percpu.pointee.gd = UnsafeMutableRawPointer(gd)
+    gd.readClock()
+    // The signal of preemption: whoever started this kernel thread (the monitor, say) may block it.
+    lwkt_unblock_signal(SIGURG)
     pointee.globalSlot(cpu).pointee.store(UInt(bitPattern: gd), ordering: .releasing)
     shared(cpu).pointee.isBusy.store(true, ordering: .relaxed)
-    lwkt_run_loop(workerLoop)
+    if let left = lwkt_run_loop(workerLoop) { StackPool.free(left) }
     gd.pointee.stacks.drain()
     meetAfterLoop()
     gd.endThreads()

@@ -16,13 +16,14 @@ public typealias MessageRef = UnsafeMutablePointer<Message>
 public struct Message: ~Copyable {
   /// Who waits for the answer. Its lock guards the fields marked *locked*.
   public var waitable: Waitable
-  public internal(set) var flags: Flags
+  private let flagBits: Atomic<UInt8>
   /// *Locked.* Set once.
   var status: Status = .pending
   /// *Locked.* For a request: the port it was sent or forwarded to, one reference.
   var target: PortRef?
-  /// It is on its target's queue. Guarded by that port's lock.
-  var isQueued = false
+  /// The port on whose queue it is, or 0. Written under that port's lock; under any port's lock it says
+  /// whether it is on that one's. Relaxed.
+  let queuedOn = Atomic<UInt>(0)
   /// *Locked.* The thread that has it to answer; no reference, a dying thread lets go first.
   var holder: ThreadRef?
   /// Guarded by the holder's lock.
@@ -65,8 +66,13 @@ public struct Message: ~Copyable {
     waitable = Waitable(.message)
     self.sender = sender
     self.payload = payload
-    self.flags = flags
+    flagBits = Atomic(flags.rawValue)
   }
+
+  /// Relaxed: a flag orders nothing.
+  public var flags: Flags { Flags(rawValue: flagBits.load(ordering: .relaxed)) }
+
+  borrowing func set(_ flag: Flags) { flagBits.bitwiseOr(flag.rawValue, ordering: .relaxed) }
 }
 
 extension UnsafeMutablePointer where Pointee == Message {
@@ -190,7 +196,7 @@ extension UnsafeMutablePointer where Pointee == Message {
     }
     pointee.waitable.lock.unlock()
     if let replyPort {
-      pointee.flags.insert(.isReply)
+      pointee.set(.isReply)
       if !replyPort.enqueueReply(self) { object.releaseObject() }
       replyPort.object.releaseObject()
     }
@@ -230,26 +236,32 @@ extension UnsafeMutablePointer where Pointee == Message {
     thread.pointee.waitable.lock.unlock()
   }
 
-  /// Pass a received request on. The answer goes to the original sender. The caller must hold it to
-  /// answer; nil when done, else why not.
+  /// Pass a received request on. The answer goes to the original sender. The current thread has it to
+  /// answer, and still has if this fails; nil when done, else why not.
   public func forward(to port: PortRef) -> MessageFailure? {
     pointee.waitable.lock.lock()
     guard pointee.status == .pending else {
       pointee.waitable.lock.unlock()
       return .alreadyAnswered
     }
-    if let holder = pointee.holder { letGo(of: holder) }
+    let holder = pointee.holder
+    if let holder { letGo(of: holder) }
     let before = pointee.target
     port.object.retainObject()
     pointee.target = port
     pointee.waitable.lock.unlock()
-    before?.object.releaseObject()
     receiverObject.retainObject()
-    guard port.enqueueForwarded(self) else {
-      receiverObject.releaseObject()
-      return .notConnected
+    if port.enqueueForwarded(self) {
+      before?.object.releaseObject()
+      return nil
     }
-    return nil
+    receiverObject.releaseObject()
+    pointee.waitable.lock.lock()
+    pointee.target = before
+    pointee.waitable.lock.unlock()
+    port.object.releaseObject()
+    if let holder { hold(by: holder) }
+    return .notConnected
   }
 
   /// Ask the target to give up. A request still in a queue comes back with EINTR at once; a system
@@ -260,7 +272,7 @@ extension UnsafeMutablePointer where Pointee == Message {
       pointee.waitable.lock.unlock()
       return
     }
-    pointee.flags.insert(.aborted)
+    pointee.set(.aborted)
     let port = pointee.target
     port?.object.retainObject()
     let call = pointee.systemCall

@@ -17,6 +17,8 @@ public struct Port: ~Copyable {
   /// Senders that wait for room, in order, with their message in `pendingMessage`.
   fileprivate var senders = WaitList()
   var isClosed = false
+  /// Why it is closed: its owner's end, or `close`.
+  var closure = MessageFailure.notConnected
   /// The thread that alone may receive; no reference; nil for a spin port or once it has exited.
   public fileprivate(set) var owner: ThreadRef?
   public let kind: Kind
@@ -136,6 +138,13 @@ extension UnsafeMutablePointer where Pointee == Port {
     return pointee.queue.count + pointee.urgentQueue.count
   }
 
+  /// Why it takes nothing any more. Closed.
+  public var closure: MessageFailure {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.closure
+  }
+
   public var isClosed: Bool {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }
@@ -195,7 +204,7 @@ extension UnsafeMutablePointer where Pointee == Port {
         return woken
       }
     }
-    message.pointee.isQueued = true
+    message.pointee.queuedOn.store(UInt(bitPattern: self), ordering: .relaxed)
     if message.pointee.flags.contains(.urgent) {
       pointee.urgentQueue.append(message)
     } else {
@@ -260,10 +269,16 @@ extension UnsafeMutablePointer where Pointee == Port {
   /// caller's.
   func withdraw(_ message: MessageRef) -> Bool {
     pointee.waitable.lock.lock()
-    defer { pointee.waitable.lock.unlock() }
-    guard message.pointee.isQueued else { return false }
-    message.pointee.isQueued = false
-    return pointee.queue.remove(message) || pointee.urgentQueue.remove(message)
+    guard message.pointee.queuedOn.load(ordering: .relaxed) == UInt(bitPattern: self) else {
+      pointee.waitable.lock.unlock()
+      return false
+    }
+    message.pointee.queuedOn.store(0, ordering: .relaxed)
+    if !pointee.queue.remove(message) { _ = pointee.urgentQueue.remove(message) }
+    let woken = pointee.senders.first == nil ? nil : admitSender()
+    pointee.waitable.lock.unlock()
+    if let woken { lwktSchedule(woken) }
+    return true
   }
 
   // MARK: Receiving
@@ -276,7 +291,7 @@ extension UnsafeMutablePointer where Pointee == Port {
   ) -> WaitResult {
     pointee.waitable.lock.lock()
     if let next = pointee.urgentQueue.pop() ?? pointee.queue.pop() {
-      next.pointee.isQueued = false
+      next.pointee.queuedOn.store(0, ordering: .relaxed)
       let woken = pointee.senders.first == nil ? nil : admitSender()
       pointee.waitable.lock.unlock()
       if let woken { lwktSchedule(woken) }
@@ -302,7 +317,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     let message = thread.pointee.pendingMessage.unsafelyUnwrapped
     thread.pointee.pendingMessage = nil
     thread.pointee.wakeReason = .ready
-    message.pointee.isQueued = true
+    message.pointee.queuedOn.store(UInt(bitPattern: self), ordering: .relaxed)
     if message.pointee.flags.contains(.urgent) {
       pointee.urgentQueue.append(message)
     } else {
@@ -317,6 +332,7 @@ extension UnsafeMutablePointer where Pointee == Port {
   /// Received requests stay their receivers'. Any worker, no lock held; idempotent.
   public func close(_ failure: MessageFailure = .notConnected) {
     pointee.waitable.lock.lock()
+    if !pointee.isClosed { pointee.closure = failure }
     pointee.isClosed = true
     pointee.owner = nil
     var woken: ThreadRef?
@@ -329,7 +345,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     }
     var orphans: MessageRef?
     while let message = pointee.queue.pop() ?? pointee.urgentQueue.pop() {
-      message.pointee.isQueued = false
+      message.pointee.queuedOn.store(0, ordering: .relaxed)
       message.pointee.next = orphans
       orphans = message
     }

@@ -67,6 +67,9 @@ final class Monitor: Sendable {
     if sleepWord.pointee.load(ordering: .sequentiallyConsistent) == Sleep.deep { wake() }
   }
 
+  /// Ctrl-C ends its sleep.
+  func catchInterrupt() { lwkt_catch_interrupt(sleepWord) }
+
   /// What was last seen of one worker.
   private struct Seen {
     var switches: UInt64 = 0
@@ -82,10 +85,12 @@ final class Monitor: Sendable {
     var quietTicks = 0
     while sleep(deeply: quietTicks > 4, host) {
       quietTicks = host.pointee.active.load(ordering: .acquiring) == 0 ? quietTicks + 1 : 0
+      if lwkt_take_interrupt() { host.interruptMain() }
       let now = lwkt_nanotime()
       for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring) {
         look(host, cpu, now, &seen[cpu])
       }
+      host.pressInterrupt()
       if now > host.pointee.drainDeadline.load(ordering: .acquiring),
         host.pointee.phase.load(ordering: .acquiring) == HostPhase.draining
       {
@@ -154,6 +159,29 @@ final class Monitor: Sendable {
 }
 
 extension UnsafeMutablePointer where Pointee == HostState {
+  /// Ctrl-C raises an error in the main thread. Before the program begins; `thread` stays for ever.
+  public func catchInterrupt(for thread: ThreadRef) {
+    thread.object.retainObject()
+    pointee.mainThread.store(UInt(bitPattern: thread), ordering: .releasing)
+    pointee.monitor.catchInterrupt()
+  }
+
+  /// The monitor: Ctrl-C has come.
+  func interruptMain() {
+    guard let thread = ThreadRef(bitPattern: pointee.mainThread.load(ordering: .acquiring)) else {
+      return
+    }
+    thread.interrupt()
+  }
+
+  /// The monitor: a main thread that computes is reached by preempting its worker until it runs.
+  func pressInterrupt() {
+    guard let thread = ThreadRef(bitPattern: pointee.mainThread.load(ordering: .acquiring)),
+      thread.pointee.interrupted.load(ordering: .acquiring)
+    else { return }
+    preemptWorker(thread.cpu)
+  }
+
   /// Signal worker `cpu` that its thread should let go. The monitor.
   func preemptWorker(_ cpu: Int) {
     guard pointee.globalSlot(cpu).pointee.load(ordering: .acquiring) != 0 else { return }

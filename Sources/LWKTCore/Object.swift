@@ -17,6 +17,8 @@ public enum ObjectKind: UInt8, Sendable {
   case array
   case code
   case systemCall
+  case box
+  case tableSnapshot
 }
 
 /// The first field of every object.
@@ -95,6 +97,8 @@ func destroyObject(_ object: ObjectRef) {
   case .message: object.message.destroy()
   case .token: object.token.destroy()
   case .counter, .table, .array: destroySharedObject(object)
+  case .box: object.box.destroy()
+  case .tableSnapshot: object.tableSnapshot.destroy()
   case .code: destroyCode(object)
   case .systemCall: object.assumingMemoryBound(to: SystemCall.self).destroy()
   }

@@ -33,12 +33,25 @@ public func lwktSchedule(_ thread: ThreadRef) {
   }
 }
 
-/// Make the threads runnable that are chained by `runNext`, last one first.
+/// Make the threads runnable that are chained by `runNext`, the one that was put in first first.
 @inline(__always)
-func scheduleChain(_ first: ThreadRef?) {
-  var next = first
+func scheduleChain(_ newest: ThreadRef?) {
+  guard let newest else { return }
+  if newest.pointee.runNext == nil { return lwktSchedule(newest) }
+  scheduleReversed(newest)
+}
+
+@inline(never)
+private func scheduleReversed(_ newest: ThreadRef) {
+  var ordered: ThreadRef?
+  var next: ThreadRef? = newest
   while let thread = next {
     next = thread.pointee.runNext
+    thread.pointee.runNext = ordered
+    ordered = thread
+  }
+  while let thread = ordered {
+    ordered = thread.pointee.runNext
     lwktSchedule(thread)
   }
 }

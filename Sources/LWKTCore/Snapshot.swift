@@ -72,10 +72,16 @@ extension UnsafeMutablePointer where Pointee == HostState {
 }
 
 extension UnsafeMutablePointer where Pointee == Thread {
-  /// What it waits for. Exact on the owner's worker, else a glimpse of the wait word alone.
-  public var waitKindGlimpse: WaitKind {
-    if cpu == mycpu.pointee.cpu { return pointee.tokensLost ? .token : pointee.waitKind }
-    return pointee.waitWord.load(ordering: .relaxed) & 1 != 0 ? .external : .none
+  /// What it waits for: `wmesg`. On its own worker exact, with a token by its name.
+  public var waitMessageText: String {
+    let kind = pointee.waitKind
+    guard cpu == mycpu.pointee.cpu else { return "\(kind.wmesg)" }
+    if pointee.tokensLost || kind == .token, let object = pointee.waitObject,
+      object.objectKind == .token
+    {
+      return String(cString: object.token.pointee.name)
+    }
+    return "\(kind.wmesg)"
   }
 
   /// Wait until `snapshot` is complete. The current thread.
@@ -93,7 +99,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return ThreadInfo(
       id: pointee.id, path: pathName, name: pointee.name.map { String(cString: $0) },
       state: "\(stateName)", cpu: cpu, priority: Int(pointee.priority),
-      wmesg: isWaiting ? "\(pointee.waitKind.wmesg)" : "",
+      wmesg: isWaiting ? pointee.host.pointee.binding.waitText(self) ?? waitMessageText : "",
       waitsFor: isWaiting ? pointee.waitObject.map(describeObject) : nil,
       waitedNanoseconds: isWaiting ? lwkt_nanotime() &- pointee.waitSince : nil,
       createdAt: created, isDaemon: pointee.flags.contains(.daemon),
@@ -136,7 +142,8 @@ public func describeObject(_ object: ObjectRef) -> String {
   case .message: "an answer from " + describeTarget(object.message)
   case .counter: "shared counter"
   case .table: "shared table"
-  case .array: "shared array"
+  case .array: object.array.displayName
+  case .box, .tableSnapshot: "part of a shared table"
   case .code: "code"
   case .systemCall: "system call " + object.assumingMemoryBound(to: SystemCall.self).pointee.operation.name
   }

@@ -49,7 +49,7 @@ struct StackPool: ~Copyable {
     count = 0
   }
 
-  private static func free(_ stack: UnsafeMutableRawPointer) {
+  static func free(_ stack: UnsafeMutableRawPointer) {
     lwkt_stack_free(stack)
     StackPool.total.subtract(1, ordering: .relaxed)
   }

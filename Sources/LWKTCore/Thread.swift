@@ -28,7 +28,6 @@ public struct Thread: ~Copyable {
   var runPrevious: ThreadRef?
   public internal(set) var priority: UInt8
   public internal(set) var flags: Flags = []
-  public internal(set) var waitKind: WaitKind = .none
   public var wakeReason: WakeReason = .none
   /// Which of several things became ready; -1 when there was one.
   public var wakeIndex: Int32 = -1
@@ -58,6 +57,8 @@ public struct Thread: ~Copyable {
   /// The worker that owns it. Stored with release by the present owner when it gives the thread
   /// away, loaded with acquire by wakers.
   let cpuAtomic: Atomic<UInt32>
+  /// A `WaitKind`. The owner stores, others read for inspection: relaxed.
+  let waitKindAtomic = Atomic<UInt8>(0)
   /// `Lifecycle`. Release by whoever moves it on.
   let lifecycleAtomic: Atomic<UInt8>
   /// Bit 0 aborted, bit 1 a timeout scope expired. Sequentially consistent against `waitWord`.
@@ -131,6 +132,12 @@ public struct Thread: ~Copyable {
   var registry = Registry.none
   var registryNext: ThreadRef?
   var registryPrevious: ThreadRef?
+
+  @inline(__always)
+  public internal(set) var waitKind: WaitKind {
+    get { WaitKind(rawValue: waitKindAtomic.load(ordering: .relaxed)).unsafelyUnwrapped }
+    nonmutating set { waitKindAtomic.store(newValue.rawValue, ordering: .relaxed) }
+  }
 
   init(
     host: HostRef, id: UInt64, path: ThreadPathRef, name: UnsafeMutablePointer<CChar>?, cpu: Int,

@@ -153,11 +153,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if pointee.tokens != nil { endTokens() }
     dropScopes()
     failHeldRequests()
-    closePort()
+    let hadPort = closePort()
     pointee.result = result
     pointee.succeeded = succeeded
     pointee.waitable.lock.lock()
-    pointee.lifecycleAtomic.store(Thread.Lifecycle.dead.rawValue, ordering: .releasing)
+    pointee.lifecycleAtomic.store(
+      Thread.Lifecycle.dead.rawValue, ordering: .sequentiallyConsistent)
     var woken: ThreadRef?
     while let node = pointee.waitable.waiters.popClaimed() {
       let thread = node.pointee.thread
@@ -169,6 +170,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let notify = pointee.notify
     pointee.notify = nil
     pointee.waitable.lock.unlock()
+    // One that was made meanwhile is closed here, or by its maker: see `messagePort`.
+    if !hadPort { closePort() }
     scheduleChain(woken)
     tellPorts(notify)
     if !succeeded, !pointee.noticed.load(ordering: .acquiring) {
@@ -297,24 +300,29 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   // MARK: the built-in port
 
-  /// `td.msgport`, made when first asked for. Any kernel thread that holds a reference.
+  /// `td.msgport`, made when first asked for. Any kernel thread that holds a reference. Sequentially
+  /// consistent against `finish`: either that finds the port or this finds the thread dead.
   public var messagePort: PortRef {
     if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .acquiring)) { return port }
     let port = PortRef.make(kind: .thread, owner: self, host: pointee.host)
     let swap = pointee.portAtomic.compareExchange(
-      expected: 0, desired: UInt(bitPattern: port), ordering: .acquiringAndReleasing)
+      expected: 0, desired: UInt(bitPattern: port), ordering: .sequentiallyConsistent)
     guard swap.exchanged else {
       port.object.releaseObject()
       return PortRef(bitPattern: swap.original).unsafelyUnwrapped
     }
-    if isDead { port.close(.peerExited) }
+    let lifecycle = pointee.lifecycleAtomic.load(ordering: .sequentiallyConsistent)
+    if lifecycle == Thread.Lifecycle.dead.rawValue { port.close(.peerExited) }
     return port
   }
 
-  private func closePort() {
-    if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .acquiring)) {
-      port.close(.peerExited)
-    }
+  /// False if there is none.
+  @discardableResult
+  private func closePort() -> Bool {
+    let address = pointee.portAtomic.load(ordering: .sequentiallyConsistent)
+    guard let port = PortRef(bitPattern: address) else { return false }
+    port.close(.peerExited)
+    return true
   }
 
   // MARK: critical sections
@@ -419,8 +427,13 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if pointee.tokens != nil { endTokens() }
     dropScopes()
     failHeldRequests()
+    pointee.lifecycleAtomic.store(
+      Thread.Lifecycle.dead.rawValue, ordering: .sequentiallyConsistent)
     closePort()
-    pointee.lifecycleAtomic.store(Thread.Lifecycle.dead.rawValue, ordering: .releasing)
+    if let parked = pointee.parkedStack {
+      pointee.parkedStack = nil
+      if let stack = lwkt_parked_stack(parked) { StackPool.free(stack) }
+    }
     if let domain { domain.remove(self) }
     object.releaseObject()
   }

@@ -12,7 +12,9 @@
 //   * A token that falls free wakes its first waiter but is not handed over: whoever runs may have it
 //     first, which keeps a hot token from costing a switch each time. A waiter that was passed over
 //     `patience` times makes the token *starved*: then it is handed over in order, and newcomers
-//     queue up behind.
+//     queue up behind. So do `mostJoined` sharers that join others while somebody waits, for else
+//     they could take turns for ever. A token is made starved only while it is held: the release
+//     that must come hands it over.
 
 import CLWKT
 import Synchronization
@@ -33,6 +35,8 @@ public struct Token: ~Copyable {
   var lastHolder: UInt64 = 0
   /// It is handed over in order until nobody waits.
   var isStarved = false
+  /// Sharers that have joined others since a waiter was last woken.
+  var joined = 0
   /// How often somebody could not have it at once.
   public internal(set) var collisions: UInt64 = 0
   /// NUL-terminated, owned.
@@ -43,6 +47,7 @@ public struct Token: ~Copyable {
   let host: HostRef
 
   static let patience = 2
+  static let mostJoined = 8
 
   init(name: UnsafeMutablePointer<CChar>, host: HostRef) {
     waitable = Waitable(.token)
@@ -144,22 +149,41 @@ extension UnsafeMutablePointer where Pointee == Token {
     }
   }
 
-  /// Take it if it is free. `barge` false leaves a starved token to those that wait. Returns the
-  /// generation, or nil. The thread's worker.
+  /// Take it if it is free. A starved one is left to those that wait, unless the thread has it
+  /// already (`again`): that it shares it may be what they wait for. Returns the generation, or nil.
+  /// The thread's worker.
   @inline(__always)
-  fileprivate func take(_ thread: ThreadRef, shared: Bool, mayBarge: Bool = true) -> UInt64? {
+  func take(_ thread: ThreadRef, shared: Bool, again: Bool = false) -> UInt64? {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }
+    return takeLocked(thread, shared: shared, again: again)
+  }
+
+  /// `take` with the lock held.
+  @inline(__always)
+  func takeLocked(_ thread: ThreadRef, shared: Bool, again: Bool) -> UInt64? {
     guard isFree(for: thread, shared: shared) else { return nil }
-    if pointee.isStarved, pointee.owner != thread, !mayBarge { return nil }
+    if pointee.waitable.waiters.first != nil, !again, pointee.owner != thread, mustQueue() {
+      return nil
+    }
     grant(thread, shared: shared)
     return pointee.generation
+  }
+
+  /// Lock held: somebody waits. Does a newcomer have to queue up behind?
+  @inline(never)
+  private func mustQueue() -> Bool {
+    if pointee.isStarved { return true }
+    guard pointee.sharers > 0 else { return false }
+    pointee.joined += 1
+    if pointee.joined > Token.mostJoined { pointee.isStarved = true }
+    return pointee.isStarved
   }
 
   /// Give one acquisition back; the first waiter (or the first sharers) are woken. The thread's worker,
   /// no lock held.
   @inline(__always)
-  fileprivate func giveBack(_ thread: ThreadRef) {
+  func giveBack(_ thread: ThreadRef) {
     pointee.waitable.lock.lock()
     if pointee.owner == thread {
       pointee.depth -= 1
@@ -175,13 +199,14 @@ extension UnsafeMutablePointer where Pointee == Token {
   /// Lock held: wake the first waiter that could have it, and all sharers next in line if it shares.
   /// A starved token is theirs at once.
   @inline(never)
-  fileprivate func wakeWaiters() -> ThreadRef? {
+  private func wakeWaiters() -> ThreadRef? {
     var woken: ThreadRef?
     while let node = pointee.waitable.waiters.first {
       let thread = node.pointee.thread
       let shared = node.pointee.mode == .shared
       guard isFree(for: thread, shared: shared) else { break }
       pointee.waitable.waiters.unlink(node)
+      pointee.joined = 0
       guard thread.claim(node.pointee.ticket) else { continue }
       if pointee.isStarved {
         grant(thread, shared: shared)
@@ -220,7 +245,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// the switch, and all, this one too, are had when the thread runs again. Takes a reference.
   @inline(__always)
   public func getToken(_ token: TokenRef, shared: Bool) -> Result<WaitResult, TokenMisuse> {
-    if let generation = token.take(self, shared: shared, mayBarge: false) {
+    if let generation = token.take(self, shared: shared) {
       push(token, shared: shared, generation: generation, held: true)
       return .success(.ready)
     }
@@ -242,6 +267,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
       pointee.wakeReason = .aborted
       return .success(.waitOver)
     }
+    if shared, holds(token) == .shared, let generation = token.take(self, shared: true, again: true) {
+      push(token, shared: true, generation: generation, held: true)
+      return .success(.ready)
+    }
     mycpu.count(.tokenCollisions)
     let stack = tokenStack
     if stack.pointee.count == 0, spinFor(token, shared: shared) { return .success(.ready) }
@@ -262,7 +291,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     guard pointee.host.pointee.spinNanoseconds > 0 else { return false }
     for _ in 0..<64 {
       lwkt_cpu_pause()
-      if let generation = token.take(self, shared: shared, mayBarge: false) {
+      if let generation = token.take(self, shared: shared) {
         push(token, shared: shared, generation: generation, held: true)
         return true
       }
@@ -273,7 +302,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// trytoken. The current thread.
   public func tryToken(_ token: TokenRef) -> Bool {
     if holds(token) == .shared { return false }
-    guard let generation = token.take(self, shared: false, mayBarge: false) else { return false }
+    guard let generation = token.take(self, shared: false) else { return false }
     push(token, shared: false, generation: generation, held: true)
     return true
   }
@@ -346,174 +375,4 @@ extension UnsafeMutablePointer where Pointee == Thread {
       reference.token.object.releaseObject()
     }
   }
-
-  // MARK: lost and had again
-
-  /// The thread waits: others may have its tokens. Its worker, when it has switched away.
-  func loseTokens() {
-    guard let stack = pointee.tokens, stack.pointee.count > 0, !pointee.tokensLost else { return }
-    pointee.tokensLost = true
-    stack.pointee.isSorted = false
-    stack.pointee.failures = 0
-    for index in (0..<stack.pointee.count).reversed()
-    where stack.pointee.references[index].isHeld {
-      stack.pointee.references[index].isHeld = false
-      stack.pointee.references[index].token.giveBack(self)
-    }
-  }
-
-  /// Have all again, or wait for the one that is missing. Its worker, before it runs. True: had.
-  /// `atOnce`: called by the running thread itself, which then switches away if false.
-  func regainTokens(atOnce: Bool = false) -> Bool {
-    guard let stack = pointee.tokens else { return true }
-    // The wait it comes from is over: its node and timer are needed again.
-    if !atOnce, !pointee.regain.isActive { finishWait() }
-    // What the thread was woken for must survive the waits in here.
-    let reason = pointee.wakeReason
-    let index = pointee.wakeIndex
-    let value = pointee.wakeValue
-    if !atOnce, pointee.regain.isActive { noteTokenWake(stack) } else {
-      pointee.regain = Regain(isActive: true, reason: reason, index: index, value: value)
-    }
-    if !stack.pointee.isSorted {
-      if takeAll(stack) { return regained() }
-      stack.pointee.isSorted = true
-    }
-    return takeInOrder(stack) ? regained() : false
-  }
-
-  private func regained() -> Bool {
-    pointee.tokensLost = false
-    pointee.wakeReason = pointee.regain.reason
-    pointee.wakeIndex = pointee.regain.index
-    pointee.wakeValue = pointee.regain.value
-    pointee.regain.isActive = false
-    pointee.waitKind = .none
-    pointee.waitObject = nil
-    return true
-  }
-
-  /// Woken for a token: it was handed over, or is worth another try.
-  private func noteTokenWake(_ stack: UnsafeMutablePointer<TokenStack>) {
-    let wasHandedOver = pointee.wakeReason == .ready && pointee.wakeIndex == 1
-    pointee.node.object = nil
-    if let index = pointee.regain.waitingFor {
-      if wasHandedOver {
-        stack.pointee.references[index].isHeld = true
-        noteGeneration(stack, index)
-        stack.pointee.failures = 0
-      } else {
-        stack.pointee.failures += 1
-      }
-    }
-    pointee.regain.waitingFor = nil
-  }
-
-  /// All, in the order they were acquired, or none.
-  private func takeAll(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
-    for index in 0..<stack.pointee.count {
-      let reference = stack.pointee.references[index]
-      guard
-        let generation = reference.token.take(self, shared: reference.isShared, mayBarge: false)
-      else {
-        for taken in (0..<index).reversed() {
-          stack.pointee.references[taken].isHeld = false
-          stack.pointee.references[taken].token.giveBack(self)
-        }
-        return false
-      }
-      stack.pointee.references[index].isHeld = true
-      if reference.generation == 0 { stack.pointee.references[index].generation = generation }
-    }
-    return true
-  }
-
-  /// One after the other by address; false when one has to be waited for, and then this is arranged.
-  private func takeInOrder(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
-    while let index = nextInOrder(stack) {
-      let reference = stack.pointee.references[index]
-      let token = reference.token
-      token.pointee.waitable.lock.lock()
-      if let generation = token.takeLocked(
-        self, shared: reference.isShared, mayBarge: !token.pointee.isStarved)
-      {
-        token.pointee.waitable.lock.unlock()
-        stack.pointee.references[index].isHeld = true
-        if reference.generation == 0 { stack.pointee.references[index].generation = generation }
-        continue
-      }
-      if stack.pointee.failures >= Token.patience { token.pointee.isStarved = true }
-      let ticket = beginWait(.token, on: token.object, interruptible: false)
-      pointee.regain.waitingFor = index
-      enqueueNode(on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
-      if stack.pointee.failures > 0 {
-        // It has stood at the head before.
-        token.pointee.waitable.waiters.unlink(ownNode)
-        token.pointee.waitable.waiters.prepend(ownNode)
-      }
-      token.pointee.waitable.lock.unlock()
-      return false
-    }
-    return true
-  }
-
-  private func noteGeneration(_ stack: UnsafeMutablePointer<TokenStack>, _ index: Int) {
-    guard stack.pointee.references[index].generation == 0 else { return }
-    let token = stack.pointee.references[index].token
-    token.pointee.waitable.lock.lock()
-    stack.pointee.references[index].generation = token.pointee.generation
-    token.pointee.waitable.lock.unlock()
-  }
-
-  /// The missing one with the lowest address; an exclusive acquisition before a shared one of the same
-  /// token, since the other way round it could not be had.
-  private func nextInOrder(_ stack: UnsafeMutablePointer<TokenStack>) -> Int? {
-    var best: Int?
-    for index in 0..<stack.pointee.count where !stack.pointee.references[index].isHeld {
-      guard let chosen = best else {
-        best = index
-        continue
-      }
-      let candidate = stack.pointee.references[index]
-      let other = stack.pointee.references[chosen]
-      if candidate.token < other.token
-        || (candidate.token == other.token && other.isShared && !candidate.isShared)
-      {
-        best = index
-      }
-    }
-    return best
-  }
-
-  /// The thread ends: its tokens are released. Its worker.
-  func endTokens() {
-    releaseTokens(downTo: 0)
-    guard let stack = pointee.tokens else { return }
-    stack.deinitialize(count: 1)
-    stack.deallocate()
-    pointee.tokens = nil
-    pointee.tokensLost = false
-  }
-}
-
-extension UnsafeMutablePointer where Pointee == Token {
-  /// `take` with the lock held.
-  fileprivate func takeLocked(_ thread: ThreadRef, shared: Bool, mayBarge: Bool) -> UInt64? {
-    guard isFree(for: thread, shared: shared), mayBarge || pointee.owner == thread else {
-      return nil
-    }
-    grant(thread, shared: shared)
-    return pointee.generation
-  }
-}
-
-/// A thread that is getting its tokens back: what it was woken for in the first place, and where it
-/// stands.
-struct Regain {
-  var isActive = false
-  var reason = WakeReason.none
-  var index: Int32 = -1
-  var value: UnsafeMutableRawPointer?
-  /// The acquisition whose token it waits for.
-  var waitingFor: Int?
 }

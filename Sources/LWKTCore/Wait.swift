@@ -210,11 +210,14 @@ extension UnsafeMutablePointer where Pointee == Thread {
     mycpu.armTimer(ownTimer)
   }
 
-  /// After `beginWait` and linking: has an abort come that did not see the wait? Then the wait is
-  /// over before it began and the reason is set. Own worker.
+  /// After `beginWait` and linking: has an abort or an interrupt come that did not see the wait? Then
+  /// the wait is over before it began and the reason is set. Own worker.
   @inline(__always)
   func abortedMeanwhile(ticket: UInt64) -> Bool {
-    guard pointee.cancelState.load(ordering: .sequentiallyConsistent) != 0 else { return false }
+    guard
+      pointee.cancelState.load(ordering: .sequentiallyConsistent) != 0
+        || pointee.interrupted.load(ordering: .sequentiallyConsistent)
+    else { return false }
     return cancelWait(ticket: ticket)
   }
 

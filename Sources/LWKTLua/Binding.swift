@@ -73,7 +73,9 @@ func typeName(_ L: LuaState, _ index: Int32) -> String {
     case .port: return "port"
     case .message: return "message"
     case .token: return "token"
-    case .counter, .table, .array: return "shared object"
+    case .counter: return "shared counter"
+    case .table, .box, .tableSnapshot: return "shared table"
+    case .array: return "shared array"
     case .code: return "code"
     case .systemCall: return "system call"
     }

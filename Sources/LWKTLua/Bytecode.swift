@@ -72,7 +72,9 @@ enum BytecodeFormat {
     guard lwkt_undump(L, chunk.base, chunk.count) else { return wrong }
     lua_pushinteger(L, 1)
     lua_createtable(L, 0, 1)
-    guard callFactory(L, 2), lua_type(L, -1) == LUA_TFUNCTION else { return wrong }
+    guard lua_pcallk(L, 2, 1, 0, 0, nil) == LUA_OK, lua_type(L, -1) == LUA_TFUNCTION else {
+      return wrong
+    }
     lua_pushinteger(L, 2)
     guard lua_pcallk(L, 1, 1, 0, 0, nil) == LUA_OK, lua_tointegerx(L, -1, nil) == 2 else {
       return wrong

@@ -228,11 +228,16 @@ struct FactoryCache {
   }
 }
 
-/// Can closures of `code` be made by a factory? Not while a debug hook is set: it would see the
-/// factory run.
+/// Can a closure of `code` be made by a factory now? Not one with very many variables, nor in a
+/// finaliser that a factory has set off.
+/// Lua API that allocates: once for each heap `lua_newthread`, `luaL_ref`.
 @inline(__always)
-func canUseFactory(_ L: LuaState, _ code: CodeRef) -> Bool {
-  code.notes.pointee.upvalueCount <= BytecodeFactory.upvalueLimit && lua_gethookmask(L) == 0
+func canUseFactory(
+  _ L: LuaState, _ code: CodeRef, _ state: UnsafeMutablePointer<CopyState>
+) -> Bool {
+  let count = code.notes.pointee.upvalueCount
+  guard count <= BytecodeFactory.upvalueLimit, !state.pointee.isMaking else { return false }
+  return lua_checkstack(state.openMaker(L), Int32(count) + 4) != 0
 }
 
 /// Push the factory of `code`; false, with an error message pushed instead, if it cannot be loaded.
@@ -273,10 +278,21 @@ private func pushNewFactory(
 }
 
 /// The factory and the values of `count` variables are at the top of the stack: put the closure, or
-/// an error message and return false, in their place. Runs only the factory's two instructions.
+/// an error message and return false, in their place.
+///
+/// The factory's two instructions run on a coroutine of their own, on which no debug hook is ever
+/// set: neither a script's hook nor preemption shall meet them.
 @inline(__always)
-func callFactory(_ L: LuaState, _ count: Int32) -> Bool {
-  lua_pcallk(L, count, 1, 0, 0, nil) == LUA_OK
+func callFactory(
+  _ L: LuaState, _ count: Int32, _ state: UnsafeMutablePointer<CopyState>
+) -> Bool {
+  let maker = state.openMaker(L)
+  lua_xmove(L, maker, count + 1)
+  state.pointee.isMaking = true
+  let status = lua_pcallk(maker, count, 1, 0, 0, nil)
+  state.pointee.isMaking = false
+  lua_xmove(maker, L, 1)
+  return status == LUA_OK
 }
 
 /// Push a function of `code` with new variables; false, with an error message pushed instead, if it

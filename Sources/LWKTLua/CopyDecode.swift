@@ -194,7 +194,7 @@ struct Decoder: ~Copyable {
       pushMessage(L, "too many upvalues")
       return false
     }
-    let usesFactory = canUseFactory(L, code)
+    let usesFactory = canUseFactory(L, code, state)
     guard usesFactory ? pushFactory(L, code, state) : pushFunction(L, code) else { return false }
     let function = lua_gettop(L)
     var upvalue: Int32 = 1
@@ -203,7 +203,7 @@ struct Decoder: ~Copyable {
       if !usesFactory { lua_setupvalue(L, function, upvalue) }
       upvalue += 1
     }
-    return usesFactory ? callFactory(L, count) : true
+    return usesFactory ? callFactory(L, count, state) : true
   }
 
   // MARK: Reading

@@ -37,6 +37,10 @@ struct CopyState {
   /// The most it has held since it was made.
   var pendingPeak = 0
   var factories = FactoryCache()
+  /// The coroutine that factories run on, held by the registry.
+  fileprivate var maker: LuaState?
+  /// A factory runs, or a finaliser that it set off.
+  var isMaking = false
   var dump = lwkt_bytes()
   var index = ModuleIndex()
   /// Nil while an encoding uses it.
@@ -107,6 +111,24 @@ extension UnsafeMutablePointer<CopyState> {
       pointee.loaded = luaL_ref(L, registryIndex)
     }
     lua_rawgeti(L, registryIndex, lua_Integer(pointee.loaded))
+  }
+
+  /// The coroutine that factories run on.
+  /// Needs 1 stack slot. Lua API that allocates: at first `lua_newthread`, `luaL_ref`.
+  @inline(__always)
+  func openMaker(_ L: LuaState) -> LuaState {
+    if let maker = pointee.maker { return maker }
+    return makeMaker(L)
+  }
+
+  @inline(never)
+  private func makeMaker(_ L: LuaState) -> LuaState {
+    let made = lua_newthread(L).unsafelyUnwrapped
+    _ = luaL_ref(L, registryIndex)
+    lua_sethook(made, nil, 0, 0)  // it has inherited that of L
+    if let maker = pointee.maker { return maker }  // a finaliser was first
+    pointee.maker = made
+    return made
   }
 
   @inline(never)

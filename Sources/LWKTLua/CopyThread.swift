@@ -141,7 +141,7 @@ func decodeThread(
   var reader = SlotReader(payload)
   let code = reader.object().assumingMemoryBound(to: Code.self)
   let upvalues = Int32(code.notes.pointee.upvalueCount)
-  let usesFactory = canUseFactory(L, code)
+  let usesFactory = canUseFactory(L, code, context.state)
   guard usesFactory ? pushFactory(L, code, context.state) : pushFunction(L, code) else {
     return .failed
   }
@@ -152,7 +152,7 @@ func decodeThread(
     if !usesFactory { lua_setupvalue(L, function, upvalue) }
     upvalue += 1
   }
-  if usesFactory, !callFactory(L, upvalues) { return .failed }
+  if usesFactory, !callFactory(L, upvalues, context.state) { return .failed }
   while reader.hasNext { reader.push(L, environment) }
   return .values(Int32(truncatingIfNeeded: payload.pointee.count))
 }

@@ -75,7 +75,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if lifecycle != .alive { return nil }
     if self == lwktCurrentThread() { return nil }
     if cpu == mycpu.pointee.cpu, let text = existingExtras?.waitText { return text }
-    let text = "\(waitKindGlimpse.wmesg)"
+    let text = waitMessageText
     return text.isEmpty ? nil : text
   }
 

@@ -114,6 +114,7 @@ public final class LuaHost: Sendable {
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
+        waitText: { $0.existingExtras?.waitText },
         workerEnds: { closeHeaps() }),
       background: background)
     LuaHost.current = self
@@ -162,7 +163,7 @@ public final class LuaHost: Sendable {
   /// Make a thread in a heap of its own that runs what `load` pushes. On worker 0, between threads.
   func startMain(
     load: (LuaState) -> Int32, prepare: (LuaState) -> Void, arguments: [LuaValue],
-    whenDone: @escaping (Result<[LuaValue], LuaHostError>) -> Void
+    catchesInterrupts: Bool = false, whenDone: @escaping (Result<[LuaValue], LuaHostError>) -> Void
   ) {
     let thread = ThreadRef.make(host: host.state, parent: nil, options: ThreadOptions())
     defer { thread.object.releaseObject() }
@@ -171,6 +172,7 @@ public final class LuaHost: Sendable {
       return whenDone(.failure(.load("not enough memory")))
     }
     domain.pointee.isOpen = false
+    if catchesInterrupts { host.state.catchInterrupt(for: thread) }
     let main = heap.pointee.state
     prepare(main)
     guard load(main) == LUA_OK else {

@@ -67,7 +67,7 @@ public func port(_ L: OpaquePointer?) -> Int32 {
   if kind == .thread { thread.own(port) }
   if let name, !host.publish(port, as: name) {
     port.object.releaseObject()
-    return raise(L, "port: there is a port '" + name + "' already")
+    return pushFailure(L, "a port of that name is there already", 17)
   }
   pushHandle(L, port.object)
   port.object.releaseObject()
@@ -150,6 +150,11 @@ func lookedUp(_ L: LuaState) -> Int32 {
 
 // MARK: sending
 
+/// nil, why the port takes nothing any more, errno.
+private func pushClosed(_ L: LuaState, _ port: PortRef) -> Int32 {
+  pushFailure(L, port.closure.message, port.closure.rawValue)
+}
+
 /// `target:send(...)`: one way.
 @inline(__always)
 private func send(_ L: LuaState) -> Int32 {
@@ -166,7 +171,7 @@ private func send(_ L: LuaState) -> Int32 {
     return 1
   case .closed:
     message.object.releaseObject()
-    return pushFailure(L, "port is closed", 107)
+    return pushClosed(L, target.port)
   case .waiting: return after(L, .waiting, .send)
   case .waitOver: return sent(L)
   }
@@ -183,7 +188,7 @@ func sent(_ L: LuaState) -> Int32 {
     return 1
   case .closed:
     message?.object.releaseObject()
-    return pushFailure(L, "port is closed", 107)
+    return pushClosed(L, target.port)
   default:
     message?.object.releaseObject()
     return raiseCancellation(L)
@@ -224,7 +229,7 @@ private func startRequest(
   switch target.port.send(message, from: thread) {
   case .sent: return requestIsSent(L, resumption)
   case .closed:
-    message.fail(.notConnected)
+    message.fail(target.port.closure)
     message.receiverObject.releaseObject()
     return requestIsSent(L, resumption)
   case .waiting: return after(L, .waiting, resumption)
@@ -252,7 +257,7 @@ private func finishRequestSend(_ L: LuaState, _ resumption: Resumption) -> Int32
   switch target.port.finishSend(thread) {
   case .sent: return requestIsSent(L, resumption)
   case .closed:
-    message.fail(.notConnected)
+    message.fail(target.port.closure)
     message.receiverObject.releaseObject()
     return requestIsSent(L, resumption)
   default:
@@ -541,7 +546,7 @@ public func messageFail(_ L: OpaquePointer?) -> Int32 {
     return 1
   }
   addressOf(&payload).dispose()
-  return raise(L, "fail: the message has been answered already")
+  return raise(L, "replymsg: the message has been answered already")
 }
 
 @c(lwkt_s_message_forward)
@@ -557,7 +562,10 @@ public func messageForward(_ L: OpaquePointer?) -> Int32 {
     lua_pushboolean(L, 1)
     return 1
   case .alreadyAnswered?: return raise(L, "forwardmsg: the message has been answered already")
-  case let failure?: return pushFailure(L, failure.message, failure.rawValue)
+  case _?:
+    // As lwkt_forwardmsg does when the target answers at once, and a closed port's answer is no.
+    message.fail(target.port.closure)
+    return pushClosed(L, target.port)
   }
 }
 

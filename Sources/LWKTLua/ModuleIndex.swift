@@ -182,8 +182,8 @@ extension UnsafeMutablePointer<CopyState> {
     pointee.index.hasStandard = true
   }
 
-  /// Index the module whose name is the string at `name`: to be called when `require` has loaded it,
-  /// before the program can have changed it. No traversal may be under way.
+  /// Index the module whose name is the string at `name`: to be called when `require` has loaded
+  /// it, before the program can have changed it. No traversal may be under way.
   /// Lua API that allocates: `lua_pushlstring`, `lua_rawset*`, `luaL_ref`.
   func noteModule(_ L: LuaState, name: Int32) {
     let name = lua_absindex(L, name)

@@ -29,13 +29,15 @@ public final class LuaProgram: Sendable {
       self.lua.startMain(
         load: { loadParts($0, parts) },
         prepare: { L in setArguments(L, arguments, zero: zero) },
-        arguments: arguments.dropFirst(zero + 1).map { LuaValue.string($0) }
+        arguments: arguments.dropFirst(zero + 1).map { LuaValue.string($0) },
+        catchesInterrupts: true
       ) { result in
         switch result {
         case .success: break
         case .failure(let error):
           self.status.store(1, ordering: .relaxed)
-          report(error, program)
+          // Aborted because of a deadlock: the report has said it all.
+          if self.lua.deadlockReport.withLock({ $0 }) == nil { report(error, program) }
           self.lua.host.state.drain()
         }
       }

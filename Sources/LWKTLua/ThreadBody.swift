@@ -20,10 +20,11 @@ private func turn(_ thread: ThreadRef, _ L: LuaState, _ count: Int32) -> Int32 {
   var kind: Int32 = 0
   var results: Int32 = 0
   let status = lwkt_resume(L, count, &kind, &results)
-  if status == LUA_YIELD, kind != Int32(LWKT_SWITCH_EXIT.rawValue) {
+  if status == LUA_YIELD, kind < Int32(LWKT_SWITCH_EXIT.rawValue) {
     return outcome(of: kind).rawValue
   }
   let heap = LuaHeap.of(L)
+  if status == LUA_YIELD, kind == Int32(LWKT_SWITCH_LEAVE.rawValue) { leaveProcess(L, heap) }
   end(thread, L, status, kind, results)
   // A heap of a thread's own goes with the last thread in it.
   if heap.pointee.isPrivate, heap.pointee.domain?.pointee.threadCount == 0 {
@@ -156,6 +157,15 @@ private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<Lua
 
 // MARK: The end
 
+/// `os.exit` with its state to be closed first.
+private func leaveProcess(_ L: LuaState, _ heap: UnsafeMutablePointer<LuaHeap>) -> Never {
+  let status = lwkt_percpu().pointee.leave_status
+  _ = lwkt_closethread(L)
+  lwkt_percpu().pointee.td = nil
+  lua_close(heap.pointee.state)
+  exit(status)
+}
+
 /// The coroutine has returned, failed or exited. The thread's worker.
 private func end(
   _ thread: ThreadRef, _ L: LuaState, _ status: Int32, _ kind: Int32, _ results: Int32
@@ -169,7 +179,7 @@ private func end(
     succeeded = copyResults(L, results, &payload)
   } else if status == LUA_YIELD || lwkt_is_exit(L) {
     payload = thread.takeExitResults()
-    if lwkt_closethread(L) != LUA_OK {
+    if lwkt_closethread(L) != LUA_OK, !lwkt_is_exit(L) {
       let address = addressOf(&payload)
       address.dispose()
       succeeded = copyError(thread, L, address)

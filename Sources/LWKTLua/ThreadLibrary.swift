@@ -20,7 +20,6 @@ public func create(_ L: OpaquePointer?) -> Int32 {
     return badType(L, functionAt, "function")
   }
   let creator = currentThread
-  if options.sharing { options.cpu = nil }
   // What may be refused comes first: a refused create takes no number.
   var start = Payload()
   if options.sharing {
@@ -403,20 +402,27 @@ public func threadNotify(_ L: OpaquePointer?) -> Int32 {
   return 0
 }
 
-/// For `scope`: wait until the thread at 1 has ended, whatever happens. Results: none.
+/// For `scope`: wait until the thread at 1 has ended, whatever happens, or with true at 2 until this
+/// thread is told to stop. Results: none.
 @c(lwkt_s_thread_await)
 public func threadAwait(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
   let result = thread.waitForEnd(
-    currentThread, deadline: nil, poll: false, interruptible: false)
-  if result == .ready { return 0 }
+    currentThread, deadline: nil, poll: false, interruptible: lua_toboolean(L, 2) != 0)
+  if result == .ready { return noticed(thread) }
   return after(L, result, .await)
 }
 
-func awaited(_ L: LuaState) -> Int32 {
-  currentThread.finishWait()
+/// What became of it is its scope's to say.
+private func noticed(_ thread: ThreadRef) -> Int32 {
+  thread.markNoticed()
   return 0
+}
+
+func awaited(_ L: LuaState) -> Int32 {
+  if currentThread.finishWait() == .aborted { return raiseCancellation(L) }
+  return threadArgument(L, 1).map(noticed) ?? 0
 }
 
 /// For `scope`: the traceback of a dead thread, or nil.

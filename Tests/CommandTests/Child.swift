@@ -155,7 +155,7 @@ struct Child {
         continuation.resume()
       }
       do {
-        try process.run()
+        try withoutBlockedSignals { try process.run() }
         watch.start(process.processIdentifier, seconds: seconds * Child.patience)
       } catch {
         continuation.resume(throwing: error)
@@ -163,6 +163,16 @@ struct Child {
     }
     return watch.hasKilled
   }
+}
+
+/// Call `body` with no signal blocked on this kernel thread: a child inherits what is.
+private func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
+  var none = sigset_t()
+  var before = sigset_t()
+  sigemptyset(&none)
+  pthread_sigmask(SIG_SETMASK, &none, &before)
+  defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+  try body()
 }
 
 /// Ends a child that takes too long: SIGABRT, and when that does not help SIGKILL.

@@ -22,6 +22,7 @@ final class Routine: @unchecked Sendable {
   var pc = 0
   var count = 0
   var isWaiting = false
+  var saved: Any?
   let body: (Routine, ThreadRef) -> Turn
   /// Threads with equal groups share a domain, which is what `sharing` threads do.
   let group: Group?

@@ -150,16 +150,25 @@ final class CopyFunctionTests: XCTestCase {
   }
 
   func testHooks() {
+    // A hook set before the first function arrives, and one set after.
+    hooks(Heap())
     let receiver = Heap()
+    transfer("return function() end", "", to: receiver)
+    hooks(receiver)
+  }
+
+  private func hooks(_ receiver: Heap) {
     receiver.run(
       "calls = {} "
-        + "debug.sethook(function() calls[#calls + 1] = debug.getinfo(2, 'S').source end, 'c')"
+        + "debug.sethook(function() local s = debug.getinfo(2, 'S').source "
+        + "calls[s] = (calls[s] or 0) + 1 end, 'crl', 1)"
     )
     transfer(
       "local n = 3 return function(a) return a + n end", "assert((...)(1) == 4)", to: receiver)
     receiver.run(
-      "debug.sethook() for _, source in ipairs(calls) do "
-        + "assert(source == '@test.lua' or source == '=[C]', source) end")
+      "debug.sethook() for source in pairs(calls) do "
+        + "assert(source == '@test.lua' or source == '=[C]', source) end "
+        + "assert(calls['@test.lua'] > 1)")
   }
 
   // MARK: Caches
@@ -239,7 +248,8 @@ final class CopyFunctionTests: XCTestCase {
     sender.setHandle("h", object.ref)
     let parcel = Parcel()
     sender.run(
-      "local n = 1 return function() n = n + 1 return n end, {h, h}, ('x'):rep(1000), string.format")
+      "local n = 1 return function() n = n + 1 return n end, {h, h}, ('x'):rep(1000), string.format"
+    )
     XCTAssertTrue(
       encodeValues(
         sender.L, first: 2, count: 4, operation: "send", context: sender.context,

@@ -189,7 +189,9 @@ final class CopyModuleTests: XCTestCase {
     for heap in [heaps.0, heaps.1] {
       heap.addModule("inner", "return {}")
       heap.addModule(
-        "early", "local M = {a = {}} package.loaded.early = M require 'inner' note 'inner' M.b = {} return M")
+        "early",
+        "local M = {a = {}} package.loaded.early = M require 'inner' note 'inner' M.b = {} return M"
+      )
       lua_pushstring(heap.L, "note")
       lua_pushlightuserdata(heap.L, Unmanaged.passUnretained(heap).toOpaque())
       lua_pushcclosure(

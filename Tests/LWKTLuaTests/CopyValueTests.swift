@@ -281,7 +281,7 @@ final class CopyValueTests: XCTestCase {
       end
       again()
       collectgarbage('incremental', 100, 800, 8)
-      for i = 1, 300 do
+      for i = 1, 100 do
         local list = {}
         for j = 1, 20 do
           list[j] = load('return ' .. i .. ', ' .. j)
@@ -293,7 +293,7 @@ final class CopyValueTests: XCTestCase {
           assert(a == i and b == j and got['k' .. j][1] == j and got['k' .. j][2]() == got)
         end
       end
-      assert(count and count > 20, count)
+      assert(count and count > 10, count)
       """)
     heap.clear()
     XCTAssertEqual(heap.state.pointee.pendingCount, 0)

@@ -91,7 +91,8 @@ do
   check.died("again", td)
   -- Nobody could receive these, so the thread dies of them: the results are not lost silently.
   check.died("cannot send userdata at [2]", lwkt.create(function() return 1, io.stdout end))
-  check.died("userdata", lwkt.create(function() error(io.stdout) end))
+  -- An error that cannot leave arrives as its text.
+  check.died("^file %(", lwkt.create(function() error(io.stdout) end))
 end
 
 -- exit ends the thread from wherever it is; no pcall stops it, to-be-closed variables are closed.

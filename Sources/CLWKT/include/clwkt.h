@@ -22,6 +22,7 @@ enum lwkt_switch_kind {
   LWKT_SWITCH_PREEMPT = 2, /* the quantum is over: still runnable */
   LWKT_SWITCH_WAIT = 3,    /* blocked: somebody will schedule it */
   LWKT_SWITCH_EXIT = 4,    /* lwkt.exit: never to go on */
+  LWKT_SWITCH_LEAVE = 5,   /* os.exit with its state closed: the process ends */
 };
 
 /* What a worker (a virtual cpu) keeps at a fixed place. Only its own kernel thread and signal
@@ -35,6 +36,7 @@ struct lwkt_percpu {
   int switch_kind;          /* enum lwkt_switch_kind of the switch in progress */
   void *stack;              /* the spare stack the loop runs on, NULL on the thread's own */
   void *left_stack;         /* the one just left, between unpark and park's return */
+  int leave_status;         /* the process's exit status, for LWKT_SWITCH_LEAVE */
   int swift_depth;          /* > 0 while Swift runs below Lua: the allocator must not fail */
 };
 
@@ -88,6 +90,15 @@ int lwkt_usable_cpus(void);
 /* No signal is delivered to this kernel thread from now on. */
 void lwkt_block_all_signals(void);
 
+/* From now on the first Ctrl-C (SIGINT) is counted and wakes whoever sleeps on the futex `word`,
+ * which it sets to 0; a second one kills. Once a process. */
+void lwkt_catch_interrupt(void *word);
+/* Has Ctrl-C come since the last call? Then a second one no longer kills. */
+bool lwkt_take_interrupt(void);
+
+/* Let the calling kernel thread have this signal, whatever it has inherited. */
+void lwkt_unblock_signal(int number);
+
 /* ---- native stacks (stack.c) ---- */
 
 /* A spare stack with a guard page, or NULL. Kept in lists through its `next`. */
@@ -96,13 +107,18 @@ void lwkt_stack_free(void *stack);
 void *lwkt_stack_next(void *stack);
 void lwkt_stack_set_next(void *stack, void *next);
 
-/* Run `loop` so that it may end on another stack than it began on. A worker's kernel thread. */
-void lwkt_run_loop(void (*loop)(void));
+/* Run `loop` so that it may end on another stack than it began on. A worker's kernel thread. Returns
+ * the spare stack on which it ended, for the pool, or NULL. */
+void *lwkt_run_loop(void (*loop)(void));
 
 /* Store where this thread is in *where, and run `loop` on `spare`. Returns when `lwkt_unpark` is
  * called with *where, which is NULL again then; the result is the stack that was left by that, for
  * the pool, or NULL if it was the kernel thread's own. */
 void *lwkt_park(void *spare, void **where, void (*loop)(void));
+
+/* The spare stack that is parked at `where` and will never go on, to be freed; NULL if it is the
+ * kernel thread's own. */
+void *lwkt_parked_stack(void *where);
 
 /* Leave the present stack for good and go on in `lwkt_park`. */
 _Noreturn void lwkt_unpark(void *where);

@@ -24,6 +24,13 @@ void *lwkt_tohandle(lua_State *L, int index);
  * [-0, +1, m] */
 int lwkt_pushhandle(lua_State *L, void *object, int kind);
 
+/* Push a handle of `object` that no other part of the heap has, and take over the caller's
+ * reference. For objects that scripts never see. [-0, +1, m] */
+void lwkt_pushholder(lua_State *L, void *object, int kind);
+
+/* Empty a holder: its object, whose reference is the caller's now. [-0, +0, -] */
+void *lwkt_takeholder(lua_State *L, int index);
+
 /* Make this heap's cache of handles. [-0, +0, m] */
 void lwkt_handle_open(lua_State *L);
 

@@ -50,6 +50,20 @@ enum lwkt_result {
 #define LWKT_TOKEN_METHODS(X) \
   X(token_get) X(token_get_shared) X(token_try) X(token_rel) X(token_is_stale) X(token_held)
 
+/* Constructors in lwkt.shared, and the methods of what they make. */
+#define LWKT_SHARED_FUNCTIONS(X) X(shared_counter) X(shared_table) X(shared_array)
+
+#define LWKT_COUNTER_METHODS(X) X(counter_add) X(counter_get) X(counter_set) X(counter_cas)
+
+#define LWKT_TABLE_METHODS(X) X(table_get) X(table_set) X(table_len)
+
+#define LWKT_ARRAY_METHODS(X) X(array_fill) X(array_slice) X(array_bytes) X(array_add)
+
+/* What the methods and metamethods written in C are made of (shared.c). */
+#define LWKT_SHARED_SUPPORT(X) \
+  X(table_check) X(table_old) X(table_replace) X(table_snapshot) X(table_next) X(array_length) \
+  X(array_index) X(array_newindex)
+
 /* Not called by name: metamethods, fields and what the prelude in Lua needs. */
 #define LWKT_SUPPORT_FUNCTIONS(X) \
   X(handle_field) X(handle_tostring) X(handle_length) X(token_close) X(scope_enter) \
@@ -62,6 +76,11 @@ LWKT_PORT_METHODS(LWKT_DECLARE)
 LWKT_MESSAGE_METHODS(LWKT_DECLARE)
 LWKT_TOKEN_METHODS(LWKT_DECLARE)
 LWKT_SUPPORT_FUNCTIONS(LWKT_DECLARE)
+LWKT_SHARED_FUNCTIONS(LWKT_DECLARE)
+LWKT_COUNTER_METHODS(LWKT_DECLARE)
+LWKT_TABLE_METHODS(LWKT_DECLARE)
+LWKT_ARRAY_METHODS(LWKT_DECLARE)
+LWKT_SHARED_SUPPORT(LWKT_DECLARE)
 
 /* What a wait came to: results, or a code again. */
 int lwkt_s_resumed(lua_State *L);
@@ -188,11 +207,16 @@ enum {
   LWKT_KIND_COUNTER,
   LWKT_KIND_TABLE,
   LWKT_KIND_ARRAY,
+  LWKT_KIND_BOX = 10,
+  LWKT_KIND_TABLE_SNAPSHOT,
 };
 
 /* Make and push a metatable for handles whose methods are `methods`, less `prefix`. [-0, +1, m] */
 void lwkt_new_handle_type(lua_State *L, const char *name, const struct luaL_Reg *methods,
                           const char *prefix);
+
+/* Add the table `shared` to the lwkt module at the top. [-0, +0, m] (shared.c) */
+void lwkt_open_shared(lua_State *L);
 
 /* ---- package settings (package.c) ---- */
 

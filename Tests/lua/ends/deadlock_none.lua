@@ -5,7 +5,7 @@
 -- stdout: from a busy thread
 -- Waiting is not deadlock while a clock, a daemon, the kernel or a computation can end it.
 local main = lwkt.curthread()
-print(select(2, lwkt.recv(0.2)))
+print((select(2, lwkt.recv(0.2))))
 
 lwkt.create({ daemon = true }, function()
   lwkt.sleep(0.2)

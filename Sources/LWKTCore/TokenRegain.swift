@@ -1,0 +1,173 @@
+// TokenRegain.swift: tokens lost over a wait and had again before the thread runs.
+
+import CLWKT
+import Synchronization
+
+/// A thread that is getting its tokens back: what it was woken for in the first place, and where it
+/// stands.
+struct Regain {
+  var isActive = false
+  var reason = WakeReason.none
+  var index: Int32 = -1
+  var value: UnsafeMutableRawPointer?
+  /// The acquisition whose token it waits for.
+  var waitingFor: Int?
+}
+
+extension UnsafeMutablePointer where Pointee == Thread {
+  /// The thread waits: others may have its tokens. Its worker, when it has switched away.
+  func loseTokens() {
+    guard let stack = pointee.tokens, stack.pointee.count > 0, !pointee.tokensLost else { return }
+    pointee.tokensLost = true
+    stack.pointee.isSorted = false
+    stack.pointee.failures = 0
+    for index in (0..<stack.pointee.count).reversed()
+    where stack.pointee.references[index].isHeld {
+      stack.pointee.references[index].isHeld = false
+      stack.pointee.references[index].token.giveBack(self)
+    }
+  }
+
+  /// Have all again, or wait for the one that is missing. Its worker, before it runs. True: had.
+  /// `atOnce`: called by the running thread itself, which then switches away if false.
+  func regainTokens(atOnce: Bool = false) -> Bool {
+    guard let stack = pointee.tokens else { return true }
+    // The wait it comes from is over: its node and timer are needed again.
+    if !atOnce, !pointee.regain.isActive { finishWait() }
+    // What the thread was woken for must survive the waits in here.
+    let reason = pointee.wakeReason
+    let index = pointee.wakeIndex
+    let value = pointee.wakeValue
+    if !atOnce, pointee.regain.isActive { noteTokenWake(stack) } else {
+      pointee.regain = Regain(isActive: true, reason: reason, index: index, value: value)
+    }
+    if !stack.pointee.isSorted {
+      if takeAll(stack) { return regained() }
+      stack.pointee.isSorted = true
+    }
+    return takeInOrder(stack) ? regained() : false
+  }
+
+  private func regained() -> Bool {
+    pointee.tokensLost = false
+    pointee.wakeReason = pointee.regain.reason
+    pointee.wakeIndex = pointee.regain.index
+    pointee.wakeValue = pointee.regain.value
+    pointee.regain.isActive = false
+    pointee.waitKind = .none
+    pointee.waitObject = nil
+    return true
+  }
+
+  /// Woken for a token: it was handed over, or is worth another try.
+  private func noteTokenWake(_ stack: UnsafeMutablePointer<TokenStack>) {
+    let wasHandedOver = pointee.wakeReason == .ready && pointee.wakeIndex == 1
+    pointee.node.object = nil
+    if let index = pointee.regain.waitingFor {
+      if wasHandedOver {
+        stack.pointee.references[index].isHeld = true
+        noteGeneration(stack, index)
+        stack.pointee.failures = 0
+      } else {
+        stack.pointee.failures += 1
+      }
+    }
+    pointee.regain.waitingFor = nil
+  }
+
+  /// All, in the order they were acquired, or none.
+  private func takeAll(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
+    for index in 0..<stack.pointee.count {
+      let reference = stack.pointee.references[index]
+      guard
+        let generation = reference.token.take(self, shared: reference.isShared)
+      else {
+        for taken in (0..<index).reversed() {
+          stack.pointee.references[taken].isHeld = false
+          stack.pointee.references[taken].token.giveBack(self)
+        }
+        return false
+      }
+      stack.pointee.references[index].isHeld = true
+      if reference.generation == 0 { stack.pointee.references[index].generation = generation }
+    }
+    return true
+  }
+
+  /// One after the other by address; false when one has to be waited for, and then this is arranged.
+  private func takeInOrder(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
+    while let index = nextInOrder(stack) {
+      let reference = stack.pointee.references[index]
+      let token = reference.token
+      token.pointee.waitable.lock.lock()
+      if let generation = token.takeLocked(
+        self, shared: reference.isShared, again: hasAlready(token, stack))
+      {
+        token.pointee.waitable.lock.unlock()
+        stack.pointee.references[index].isHeld = true
+        stack.pointee.failures = 0
+        if reference.generation == 0 { stack.pointee.references[index].generation = generation }
+        continue
+      }
+      if stack.pointee.failures >= Token.patience { token.pointee.isStarved = true }
+      let ticket = beginWait(.token, on: token.object, interruptible: false)
+      pointee.regain.waitingFor = index
+      enqueueNode(on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
+      if stack.pointee.failures > 0 {
+        // It has stood at the head before.
+        token.pointee.waitable.waiters.unlink(ownNode)
+        token.pointee.waitable.waiters.prepend(ownNode)
+      }
+      token.pointee.waitable.lock.unlock()
+      return false
+    }
+    return true
+  }
+
+  /// Has this regain got another acquisition of `token` already?
+  private func hasAlready(_ token: TokenRef, _ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
+    for index in 0..<stack.pointee.count
+    where stack.pointee.references[index].isHeld && stack.pointee.references[index].token == token {
+      return true
+    }
+    return false
+  }
+
+  private func noteGeneration(_ stack: UnsafeMutablePointer<TokenStack>, _ index: Int) {
+    guard stack.pointee.references[index].generation == 0 else { return }
+    let token = stack.pointee.references[index].token
+    token.pointee.waitable.lock.lock()
+    stack.pointee.references[index].generation = token.pointee.generation
+    token.pointee.waitable.lock.unlock()
+  }
+
+  /// The missing one with the lowest address; an exclusive acquisition before a shared one of the same
+  /// token, since the other way round it could not be had.
+  private func nextInOrder(_ stack: UnsafeMutablePointer<TokenStack>) -> Int? {
+    var best: Int?
+    for index in 0..<stack.pointee.count where !stack.pointee.references[index].isHeld {
+      guard let chosen = best else {
+        best = index
+        continue
+      }
+      let candidate = stack.pointee.references[index]
+      let other = stack.pointee.references[chosen]
+      if candidate.token < other.token
+        || (candidate.token == other.token && other.isShared && !candidate.isShared)
+      {
+        best = index
+      }
+    }
+    return best
+  }
+
+  /// The thread ends: its tokens are released. Its worker.
+  func endTokens() {
+    releaseTokens(downTo: 0)
+    guard let stack = pointee.tokens else { return }
+    stack.deinitialize(count: 1)
+    stack.deallocate()
+    pointee.tokens = nil
+    pointee.tokensLost = false
+  }
+}
