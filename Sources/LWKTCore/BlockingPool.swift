@@ -23,6 +23,8 @@ final class BlockingPool: Sendable {
     var isStopping = false
     var host: HostRef?
     var kernelThreads: [pthread_t] = []
+    /// What each of them is doing.
+    var current: [SystemCallRef?] = []
   }
 
   static let most = 4
@@ -74,7 +76,10 @@ final class BlockingPool: Sendable {
       return nil
     }, me)
     pthread_attr_destroy(&attributes)
-    if error == 0 { state.pointee.kernelThreads.append(kernelThread) }
+    if error == 0 {
+      state.pointee.kernelThreads.append(kernelThread)
+      state.pointee.current.append(nil)
+    }
     return error == 0 || count > 0
   }
 
@@ -101,10 +106,21 @@ final class BlockingPool: Sendable {
     return false
   }
 
+  /// If a kernel thread is blocked in `call`, end that with EINTR. It may be about to block only: to
+  /// be tried again until the call is back. Its home.
+  func interrupt(_ call: SystemCallRef) {
+    pthread_mutex_lock(&state.pointee.lock)
+    defer { pthread_mutex_unlock(&state.pointee.lock) }
+    guard let index = state.pointee.current.firstIndex(of: call) else { return }
+    lwkt_interrupt(state.pointee.kernelThreads[index])
+  }
+
   /// A kernel thread's life.
   private func work() {
-    lwkt_block_all_signals()
+    lwkt_be_interruptible()
     pthread_mutex_lock(&state.pointee.lock)
+    // Its maker holds the lock until it is in the list.
+    let me = state.pointee.kernelThreads.firstIndex(of: pthread_self()).unsafelyUnwrapped
     while true {
       guard let call = state.pointee.first, let host = state.pointee.host else {
         if state.pointee.isStopping { break }
@@ -116,8 +132,12 @@ final class BlockingPool: Sendable {
       state.pointee.first = call.pointee.queueNext
       if state.pointee.first == nil { state.pointee.last = nil }
       state.pointee.queued -= 1
+      state.pointee.current[me] = call
       pthread_mutex_unlock(&state.pointee.lock)
       call.pointee.result = call.perform()
+      pthread_mutex_lock(&state.pointee.lock)
+      state.pointee.current[me] = nil
+      pthread_mutex_unlock(&state.pointee.lock)
       host.giveBack(call)
       pthread_mutex_lock(&state.pointee.lock)
     }

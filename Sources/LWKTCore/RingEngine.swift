@@ -67,7 +67,7 @@ final class RingEngine: SysportEngine {
   deinit { answers.deallocate() }
 
   func supports(_ operation: SystemCall.Operation) -> Bool {
-    let number = operation.entry.ring.operation
+    let number = operation.entry.pointee.ring.operation
     return number != LWKT_RING_NONE && lwkt_ring_supports(ring, number)
   }
 
@@ -105,7 +105,7 @@ final class RingEngine: SysportEngine {
       entry.flags = call.pointee.awaitedEvents
       return
     }
-    let layout = call.pointee.operation.entry.ring
+    let layout = call.pointee.entry.pointee.ring
     entry.operation = layout.operation
     entry.may_block = layout.mayBlock ? 1 : 0
     entry.address = word(call, layout.address)

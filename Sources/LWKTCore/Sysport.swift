@@ -120,8 +120,8 @@ final class Sysport {
       case .short(let bytes): call.pointee.stepLimit = bytes
       }
     }
-    let entry = call.pointee.operation.entry
-    switch entry.route {
+    let entry = call.pointee.entry
+    switch entry.pointee.route {
     case .timer:
       call.pointee.phase = .sleeping
       inFlight -= 1
@@ -155,11 +155,11 @@ final class Sysport {
     gd.pointee.shared.pointee.attention.store(true, ordering: .relaxed)
   }
 
-  private func startInEngine(_ call: SystemCallRef, _ entry: SystemCall.Entry) {
+  private func startInEngine(_ call: SystemCallRef, _ entry: UnsafePointer<SystemCall.Entry>) {
     if let engine = engine ?? makeEngine(), engine.supports(call.pointee.operation) {
       return engine.start(call)
     }
-    if entry.route == .file { return startInPool(call) }
+    if entry.pointee.route == .file { return startInPool(call) }
     refuse(call, engineErrno != 0 ? engineErrno : ENOSYS)
   }
 
@@ -179,22 +179,24 @@ final class Sysport {
 
   // MARK: files
 
-  /// Read or write at a file's own position.
+  /// Read at a file's own position, or write to a file.
   ///
-  /// Positions are why files do not go through the ring: io_uring takes the position without its
+  /// Positions are why these do not go through the ring: io_uring takes the position without its
   /// lock, so that of two writes at once, through two rings or by two processes, one overwrites the
   /// other. read(2) and write(2) do it right. They are called here, on the worker, when they will
   /// not block: reads that say so, and writes of moderate size, which only copy to the page cache,
-  /// as long as no file has been slow. Everything else goes to the pool.
+  /// as long as no file has been slow. (For the same reason, and because the ring would have each
+  /// write done by a kernel thread, `pwrite` is among them.) Everything else goes to the pool.
   private func startPositional(_ call: SystemCallRef) {
     if host.pointee.sysportOptions.alwaysPool { return startInPool(call) }
     if call.writesAll {
-      guard call.pointee.arguments[2] <= Sysport.mostAtOnce, readClock() >= slowUntil else {
+      let begun = lwkt_nanotime()
+      guard call.pointee.arguments[2] <= Sysport.mostAtOnce, begun >= slowUntil else {
         return startInPool(call)
       }
-      let begun = lwkt_nanotime()
       let result = call.perform()
-      if lwkt_nanotime() - begun > Sysport.slow { slowUntil = readClock() + Sysport.slowPeriod }
+      let ended = lwkt_nanotime()
+      if ended - begun > Sysport.slow { slowUntil = ended + Sysport.slowPeriod }
       return stepEnded(call, result)
     }
     while true {
@@ -210,10 +212,8 @@ final class Sysport {
 
   /// Bytes written on the worker; nanoseconds that make a write slow; how long that is remembered.
   private static let mostAtOnce: UInt64 = 256 << 10
-  private static let slow: UInt64 = 2_000_000
+  private static let slow: UInt64 = 20_000_000
   private static let slowPeriod: UInt64 = 1_000_000_000
-
-  private func readClock() -> UInt64 { lwkt_nanotime() }
 
   // MARK: ending
 
@@ -231,16 +231,16 @@ final class Sysport {
   }
 
   private func stepFailed(_ call: SystemCallRef, _ errno: Int32) {
-    let entry = call.pointee.operation.entry
+    let entry = call.pointee.entry
     switch errno {
     case ECANCELED: return finish(call, -Int(cancelErrno(call)))
     case EINTR:
       // Linux has closed it all the same.
       if call.pointee.operation == .close { return finish(call, 0) }
       return begin(call)
-    case EAGAIN where entry.readiness != 0:
+    case EAGAIN where entry.pointee.readiness != 0:
       guard call.pointee.cancelErrno == 0, let engine = engine ?? makeEngine() else { break }
-      call.pointee.awaitedEvents = entry.readiness
+      call.pointee.awaitedEvents = entry.pointee.readiness
       return engine.start(call)
     default: break
     }
@@ -395,14 +395,28 @@ final class Sysport {
     switch call.pointee.phase {
     case .sleeping: finish(call, -Int(errno))
     case .queued, .inKernel: engine?.cancel(call)
-    case .inPool: if host.pointee.pool.withdraw(call) { finish(call, -Int(errno)) }
+    case .inPool:
+      if host.pointee.pool.withdraw(call) { finish(call, -Int(errno)) } else { interrupt(call) }
     case .fresh, .refused, .done: break
     }
   }
 
-  /// A sleeping call's time has come, or that of one with a limit.
+  /// A kernel thread of the pool makes the call: interrupt it, now and then until it is back.
+  private func interrupt(_ call: SystemCallRef) {
+    host.pointee.pool.interrupt(call)
+    let timer = addressOf(&call.pointee.timer)
+    if timer.pointee.isArmed { gd.disarmTimer(timer) }
+    timer.pointee.deadline = gd.readClock() + Sysport.interruptInterval
+    gd.armTimer(timer)
+  }
+
+  private static let interruptInterval: UInt64 = 5_000_000
+
+  /// A sleeping call's time has come, or that of one with a limit, or to interrupt it again.
   func timeUp(_ call: SystemCallRef) {
-    if call.pointee.operation == .nanosleep { finish(call, 0) } else { cancel(call, ETIMEDOUT) }
+    if call.pointee.operation == .nanosleep { return finish(call, 0) }
+    if call.pointee.cancelErrno == 0 { return cancel(call, ETIMEDOUT) }
+    if call.pointee.phase == .inPool { interrupt(call) }
   }
 
   /// Cancel everything and wait until nobody uses a buffer any more. The worker's kernel thread, at
@@ -416,6 +430,8 @@ final class Sysport {
           cancel(current, EINTR)
         } else if current.pointee.phase == .inKernel {
           engine?.cancel(current)
+        } else if current.pointee.phase == .inPool {
+          host.pointee.pool.interrupt(current)
         }
       }
       reap()

@@ -22,7 +22,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     if let port = PortRef(bitPattern: pointee.sysportPort.load(ordering: .acquiring)) {
       return port
     }
-    let port = PortRef.make(kind: .sysport, name: "sysport", host: self)
+    let port = PortRef.make(kind: .sysport, name: "sysport", host: self, id: 0)
     let swap = pointee.sysportPort.compareExchange(
       expected: 0, desired: UInt(bitPattern: port), ordering: .acquiringAndReleasing)
     if swap.exchanged { return port }
@@ -43,7 +43,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// `.ready` the caller cancels the call and waits again, with `interruptible` false.
   public func submitAndWait(_ call: SystemCallRef) -> WaitResult {
     mycpu.sysport.submit(call)
-    return wait(for: call, interruptible: call.pointee.operation.entry.isInterruptible)
+    return wait(for: call, interruptible: call.pointee.entry.pointee.isInterruptible)
   }
 
   /// The plain call that is over: its reference is the caller's.

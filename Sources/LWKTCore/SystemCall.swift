@@ -22,6 +22,8 @@ public struct SystemCall: ~Copyable {
   var waitable: Waitable
   /// Maker.
   public let operation: SystemCall.Operation
+  /// Its row in the table.
+  public let entry: UnsafePointer<Entry>
   /// Locked. It is over and `result` is there.
   var isDone = false
   /// Home.
@@ -83,6 +85,7 @@ public struct SystemCall: ~Copyable {
   init(_ operation: SystemCall.Operation) {
     waitable = Waitable(.systemCall)
     self.operation = operation
+    entry = operation.entry
     arguments = InlineArray(repeating: 0)
     timer = Timer(.call, subject: nil)
   }
@@ -97,7 +100,7 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
     call.initialize(to: SystemCall(operation))
     call.pointee.timer = Timer(
       .call, subject: UnsafeMutableRawPointer(call), fire: systemCallTimerFired)
-    if let constant = operation.entry.constant {
+    if let constant = call.pointee.entry.pointee.constant {
       call.pointee.arguments[constant.index] = constant.value
     }
     switch operation {
@@ -213,7 +216,7 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
 
   /// What was read, of a call that reads into a buffer of its own; nil for others.
   public var bytesRead: UnsafeRawBufferPointer? {
-    guard pointee.operation.entry.result == .bytes, pointee.target == nil else { return nil }
+    guard pointee.entry.pointee.result == .bytes, pointee.target == nil else { return nil }
     return UnsafeRawBufferPointer(start: pointee.buffer, count: Swift.max(0, pointee.result))
   }
 
@@ -244,17 +247,17 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
     pointee.progress += count
     pointee.arguments[1] &+= UInt64(count)
     pointee.arguments[2] &-= UInt64(count)
-    if pointee.operation.entry.ring.offset == 3 { pointee.arguments[3] &+= UInt64(count) }
+    if pointee.entry.pointee.ring.offset == 3 { pointee.arguments[3] &+= UInt64(count) }
   }
 
   /// Does it move bytes, so that words 1 and 2 say from or to where and how many?
   var movesBytes: Bool {
-    let result = pointee.operation.entry.result
+    let result = pointee.entry.pointee.result
     return result == .bytes || result == .written
   }
 
   /// Does it go on until all its bytes are written?
-  var writesAll: Bool { pointee.operation.entry.result == .written }
+  var writesAll: Bool { pointee.entry.pointee.result == .written }
 
   /// Make the call on this kernel thread, which may block. A thread of the pool, or the worker for
   /// what does not block. -errno or the result.
@@ -273,7 +276,7 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
     if movesBytes { pointee.arguments[2] = UInt64(stepLength) }
     let result = withUnsafePointer(to: &pointee.arguments) {
       lwkt_syscall(
-        pointee.operation.entry.number,
+        pointee.entry.pointee.number,
         UnsafeRawPointer($0).assumingMemoryBound(to: UInt64.self))
     }
     pointee.arguments[2] = whole
@@ -294,7 +297,7 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
 
   /// The kernel has put little into a big buffer that will be kept: give the rest back. Home.
   func shrink() {
-    guard pointee.operation.entry.result == .bytes, let buffer = pointee.buffer else { return }
+    guard pointee.entry.pointee.result == .bytes, let buffer = pointee.buffer else { return }
     let used = Swift.max(0, pointee.result)
     guard pointee.bufferSize > 512, used < pointee.bufferSize / 2 else { return }
     if let smaller = realloc(buffer, Swift.max(1, used)) {

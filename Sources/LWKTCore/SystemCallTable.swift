@@ -64,8 +64,7 @@ extension SystemCall {
       case immediate
       /// The engine: it waits for somebody outside, for as long as it takes.
       case peer
-      /// Bytes of a stream by the engine; of a file, whose position has to be looked after, see
-      /// `Sysport.startPositional`.
+      /// Bytes of a stream by the engine; of a file as `Sysport.startPositional` says.
       case stream
       /// The engine, or the pool if the engine does not know how: it waits for a disk at most.
       case file
@@ -138,8 +137,17 @@ public enum PollEvents {
 extension SystemCall.Operation {
   private typealias Entry = SystemCall.Entry
 
-  /// - Complexity: O(1)
-  public var entry: SystemCall.Entry {
+  /// This call's row, there for ever.
+  public var entry: UnsafePointer<SystemCall.Entry> { Self.table + Int(rawValue) }
+
+  /// Made once, by operation.
+  private nonisolated(unsafe) static let table: UnsafePointer<SystemCall.Entry> = {
+    let table = UnsafeMutablePointer<SystemCall.Entry>.allocate(capacity: allCases.count)
+    for operation in allCases { (table + Int(operation.rawValue)).initialize(to: operation.row) }
+    return UnsafePointer(table)
+  }()
+
+  private var row: SystemCall.Entry {
     switch self {
     case .nanosleep: Entry("nanosleep", "T", .nothing, .timer)
     case .read:
@@ -159,9 +167,9 @@ extension SystemCall.Operation {
         readiness: PollEvents.input)
     case .pwrite:
       Entry(
-        "pwrite", "dso", .written, .file, number: LWKT_SYS_PWRITE,
+        "pwrite", "dso", .written, .stream, number: LWKT_SYS_PWRITE,
         ring: RingLayout(LWKT_RING_WRITE, address: 1, length: 2, offset: 3),
-        readiness: PollEvents.output)
+        readiness: PollEvents.output, interruptible: false)
     case .open:
       // The other end of a FIFO may be long in coming; io_uring's first try, with O_NONBLOCK, would
       // not wait for it.
@@ -214,7 +222,7 @@ extension SystemCall.Operation {
       constant: self == .stat ? (2, 0) : (2, atSymlinkNoFollow))
   }
 
-  public var name: String { "\(entry.name)" }
+  public var name: String { "\(entry.pointee.name)" }
 }
 
 /// `openat`'s and its kin's `AT_FDCWD`: relative paths begin at the working directory.

@@ -20,7 +20,7 @@ public func openSysport(_ L: OpaquePointer?) -> Int32 {
   pushString(L, "sys")
   lua_createtable(L, 0, Int32(operations.count))
   for operation in operations {
-    pushString(L, operation.entry.name)
+    pushString(L, operation.entry.pointee.name)
     lwkt_push_system_call(L, Int32(operation.rawValue))
     lua_rawset(L, -3)
   }
@@ -150,7 +150,7 @@ func pushSystemCallResult(_ L: LuaState, _ call: SystemCallRef) -> Int32 {
   _ = lua_checkstack(L, 8)
   guard call.errno == 0 else { return pushSystemCallFailure(L, call) }
   let result = call.pointee.result
-  switch call.pointee.operation.entry.result {
+  switch call.pointee.entry.pointee.result {
   case .nothing: lua_pushboolean(L, 1)
   case .count, .written: lua_pushinteger(L, Int64(result))
   case .bytes: return pushBytesRead(L, call)

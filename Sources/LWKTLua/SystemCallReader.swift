@@ -25,9 +25,9 @@ struct SystemCallReader {
   /// A call with one reference, the caller's, or nil and `problem`.
   mutating func read() -> SystemCallRef? {
     let call = SystemCallRef.make(operation)
-    let entry = operation.entry
-    for position in 0..<entry.arguments.utf8CodeUnitCount {
-      guard readOne(entry.arguments.utf8Start[position], entry, call) else {
+    let entry = call.pointee.entry
+    for position in 0..<entry.pointee.arguments.utf8CodeUnitCount {
+      guard readOne(entry.pointee.arguments.utf8Start[position], entry, call) else {
         call.release()
         return nil
       }
@@ -38,7 +38,7 @@ struct SystemCallReader {
 
   /// One argument by its letter. False with `problem` set.
   private mutating func readOne(
-    _ letter: UInt8, _ entry: SystemCall.Entry, _ call: SystemCallRef
+    _ letter: UInt8, _ entry: UnsafePointer<SystemCall.Entry>, _ call: SystemCallRef
   ) -> Bool {
     switch letter {
     case UInt8(ascii: "d"): return readDescriptor(call)
@@ -48,7 +48,7 @@ struct SystemCallReader {
     case UInt8(ascii: "n"): return readRoom(call)
     case UInt8(ascii: "o"): return readOffset(call)
     case UInt8(ascii: "f"): return readOpenMode(call)
-    case UInt8(ascii: "m"): return readPermissions(call, entry.permissions)
+    case UInt8(ascii: "m"): return readPermissions(call, entry.pointee.permissions)
     case UInt8(ascii: "e"): return readEvents(call)
     case UInt8(ascii: "c"): return readClockName(call)
     case UInt8(ascii: "t"): return readTime(call, isLimit: true)

@@ -32,7 +32,7 @@ enum {
 /* System call `number` with its six arguments. */
 int64_t lwkt_syscall(int32_t number, const uint64_t arguments[6]);
 
-/* Has this descriptor a position in a file on a disk, which reads and writes move? 1, 0 or an
+/* Has this descriptor a position in a file, which reads and writes move? 1, 0 or an
  * error. */
 int lwkt_has_position(int descriptor);
 
@@ -45,6 +45,13 @@ int lwkt_clock(int clock, double *seconds);
 
 /* poll(2) of one descriptor without waiting: the events, 0 for none. */
 int lwkt_poll_now(int descriptor, int events);
+
+/* Which of the real-time signals interrupts kernel threads. */
+enum { LWKT_INTERRUPTION = 5 };
+/* Block all signals but that one for this kernel thread; it ends blocking calls with EINTR. */
+void lwkt_be_interruptible(void);
+/* Send it. It may come before the call that it is meant for: send it again if need be. */
+void lwkt_interrupt(unsigned long kernel_thread);
 
 /* The entries of a directory but "." and "..", sorted by name: for each a byte (DT_REG, ...) and
  * the name with its NUL. Stores a block for free() and its size. Returns how many. */
