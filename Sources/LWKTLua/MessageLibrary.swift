@@ -506,7 +506,7 @@ private func requestArgument(_ L: LuaState, _ operation: String) -> (MessageRef?
     return (nil, raise(L, operation + ": the message was sent one way, nobody waits for an answer"))
   }
   guard object.isReceiverRole else {
-    return (nil, badArgument(L, 1, "only the receiver of a message can answer it"))
+    return (nil, badArgument(L, 1, operation + ": only the receiver of a message can answer it"))
   }
   if message.isOnItsWay {
     return (
@@ -534,6 +534,9 @@ public func messageReply(_ L: OpaquePointer?) -> Int32 {
 @c(lwkt_s_message_fail)
 public func messageFail(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
+  if messageArgument(L, 1) != nil, lua_gettop(L) < 2 {
+    return badArgument(L, 2, "value expected")
+  }
   let (message, problem) = requestArgument(L, "fail")
   guard let message else { return problem }
   var errno: Int32 = 5
@@ -544,7 +547,6 @@ public func messageFail(_ L: OpaquePointer?) -> Int32 {
     errno = Int32(number)
   }
   var payload = Payload()
-  if lua_gettop(L) < 2 { pushString(L, "failed") }
   guard copyOut(L, 2, 1, "fail", &payload) else { return resultError }
   if message.reply(payload, errno: errno) {
     lua_pushboolean(L, 1)
