@@ -103,7 +103,8 @@ struct Example: Sendable, CustomStringConvertible {
   static let examples = [
     Example(
       script: "bank.lua", arguments: "20 50",
-      output: #"1000 transfers, \d+ of them refused.*\n\d+ audits found 12000 each time\nbalances: [\d ]+\n"#),
+      output: #"1000 transfers, \d+ of them refused.*\n\d+ audits found 12000 each time\n"#
+        + #"balances: [\d ]+\n"#),
     Example(
       script: "cachesrv.lua", arguments: "10 20",
       output: #"200 requests by 10 clients: \d+ hits, \d+ misses\n"#),

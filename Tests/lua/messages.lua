@@ -283,12 +283,19 @@ do
 
   mine = box:sendmsg(2)
   got = box:wait()
-  got:forward(port)
-  check.raises("reply", got.reply, got, "it is no longer mine")
-  mine:abort()
-  check.raises("bad argument", got.forward, mine, "nowhere")
-  check.raises("bad argument", mine.wait, mine, "soon")
+  check.raises("bad argument", got.forward, got, "nowhere")
+  check.raises("bad argument", got.forward, got)
   check.raises("bad argument", got.fail, got)
+  check.raises("bad argument", mine.wait, mine, "soon")
+  check.eq(mine:check(), false, "a refused call is no answer")
+  got:forward(lwkt.port())
+  check.raises("reply", got.reply, got, "it is no longer mine")
+  for _ = 1, 1000 do
+    box:sendmsg("dropped by the server")
+    got = box:wait()
+    got:forward(port)
+    check.raises("repl", got.reply, got, "whoever has it by now")
+  end
   for _, field in ipairs { "sender", "isreply" } do
     check.raises(field, function() got[field] = 1 end)
   end
