@@ -49,8 +49,9 @@ public struct Policy: Sendable {
   public var now: @Sendable () -> UInt64
   /// How long a thread may run while others wait: nanoseconds.
   public var quantum: UInt64
-  public init(now: @escaping @Sendable () -> UInt64 = { lwkt_nanotime() }, quantum: UInt64 = 4_000_000)
-  {
+  public init(
+    now: @escaping @Sendable () -> UInt64 = { lwkt_nanotime() }, quantum: UInt64 = 4_000_000
+  ) {
     self.now = now
     self.quantum = quantum
   }
@@ -381,7 +382,9 @@ public final class Host: Sendable {
         workers: workers, binding: binding, policy: policy, background: background,
         ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport))
     state.pointee.monitor.start(state)
-    if background { state.startWorkers(through: 0) } else {
+    if background {
+      state.startWorkers(through: 0)
+    } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
       state.pointee.active.store(1, ordering: .releasing)
     }

@@ -135,6 +135,13 @@ extension UnsafeMutablePointer where Pointee == Message {
     return pointee.status == .done
   }
 
+  /// Is it on its way to a port, and so nobody's to answer?
+  public var isOnItsWay: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.target != nil
+  }
+
   /// Was it asked for abort?
   public var isAborted: Bool {
     pointee.waitable.lock.lock()

@@ -66,7 +66,9 @@ public struct Port: ~Copyable {
       var current = first
       while let message = current {
         if message == wanted {
-          if let previous { previous.pointee.next = message.pointee.next } else {
+          if let previous {
+            previous.pointee.next = message.pointee.next
+          } else {
             first = message.pointee.next
           }
           if last == message { last = previous }
@@ -103,7 +105,8 @@ extension UnsafeMutablePointer where Pointee == Port {
     let port = PortRef.allocate(capacity: 1)
     port.initialize(
       to: Port(
-        kind: kind, owner: owner, limit: limit, id: id ?? host.nextPortID(), name: name.map(copyCString),
+        kind: kind, owner: owner, limit: limit, id: id ?? host.nextPortID(),
+        name: name.map(copyCString),
         host: host))
     host.register(port)
     return port

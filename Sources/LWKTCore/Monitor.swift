@@ -41,10 +41,12 @@ final class Monitor: Sendable {
   func start(_ host: HostRef) {
     self.host = host
     let me = Unmanaged.passUnretained(self).toOpaque()
-    let error = pthread_create(&kernelThread, nil, { raw in
-      Unmanaged<Monitor>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().watch()
-      return nil
-    }, me)
+    let error = pthread_create(
+      &kernelThread, nil,
+      { raw in
+        Unmanaged<Monitor>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().watch()
+        return nil
+      }, me)
     precondition(error == 0, "cannot create the monitor's kernel thread")
     isStarted.store(true, ordering: .releasing)
   }
@@ -134,7 +136,8 @@ final class Monitor: Sendable {
       return
     }
     let isAsked = shared.pointee.attention.load(ordering: .relaxed)
-    let wanted = host.isDraining || shared.pointee.load.load(ordering: .relaxed) > 0
+    let wanted =
+      host.isDraining || shared.pointee.load.load(ordering: .relaxed) > 0
       || shared.pointee.inFlight.load(ordering: .relaxed) > 0
     if wanted, host.pointee.startedWorkers.load(ordering: .relaxed) < host.pointee.workerCount {
       host.startMoreWorkers()

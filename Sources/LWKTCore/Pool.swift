@@ -114,8 +114,11 @@ struct ObjectPools: ~Copyable {
 
   static func allocateMessage() -> MessageRef {
     let size = MemoryLayout<Message>.size
-    guard let gd = mycpuIfWorker else { return newBlock(size).bindMemory(to: Message.self, capacity: 1) }
-    let block = gd.pointee.pools.messages.pop(gd.pointee.host.pointee.messageDepot) ?? newBlock(size)
+    guard let gd = mycpuIfWorker else {
+      return newBlock(size).bindMemory(to: Message.self, capacity: 1)
+    }
+    let block =
+      gd.pointee.pools.messages.pop(gd.pointee.host.pointee.messageDepot) ?? newBlock(size)
     return block.bindMemory(to: Message.self, capacity: 1)
   }
 
@@ -127,7 +130,9 @@ struct ObjectPools: ~Copyable {
 
   static func allocateThread() -> ThreadRef {
     let size = MemoryLayout<Thread>.size
-    guard let gd = mycpuIfWorker else { return newBlock(size).bindMemory(to: Thread.self, capacity: 1) }
+    guard let gd = mycpuIfWorker else {
+      return newBlock(size).bindMemory(to: Thread.self, capacity: 1)
+    }
     let block = gd.pointee.pools.threads.pop(gd.pointee.host.pointee.threadDepot) ?? newBlock(size)
     return block.bindMemory(to: Thread.self, capacity: 1)
   }

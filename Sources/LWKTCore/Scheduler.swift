@@ -187,7 +187,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// and none is between its turn and the queues, or by a running thread in `takeBack`.
   private func drainIPIs() {
     for word in 0..<4 {
-      var sources = pointee.shared.pointee.pending[word].exchange(0, ordering: .sequentiallyConsistent)
+      var sources = pointee.shared.pointee.pending[word].exchange(
+        0, ordering: .sequentiallyConsistent)
       while sources != 0 {
         let source = word * 64 + sources.trailingZeroBitCount
         sources &= sources - 1
@@ -428,7 +429,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     let host = pointee.host
     let shared = pointee.shared
     let inFlight = pointee.sysport?.inFlight ?? 0
-    let state = pointee.sysport?.sleepsInEngine ?? false
+    let state =
+      pointee.sysport?.sleepsInEngine ?? false
       ? CPUShared.SleepState.inEngine : CPUShared.SleepState.onWord
     shared.pointee.sleepState.store(state, ordering: .sequentiallyConsistent)
     if hasBeenLeftSomething {

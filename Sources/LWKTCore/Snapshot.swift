@@ -111,8 +111,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     guard let object = pointee.waitObject else { return nil }
     switch object.objectKind {
     case .thread: return object.thread.pointee.id
-    case .message: return object.message.pointee.holder?.pointee.id
-      ?? object.message.pointee.target?.pointee.owner?.pointee.id
+    case .message:
+      return object.message.pointee.holder?.pointee.id
+        ?? object.message.pointee.target?.pointee.owner?.pointee.id
     case .token: return object.token.pointee.owner?.pointee.id
     default: return nil
     }
@@ -145,7 +146,8 @@ public func describeObject(_ object: ObjectRef) -> String {
   case .array: object.array.displayName
   case .box, .tableSnapshot: "part of a shared table"
   case .code: "code"
-  case .systemCall: "system call " + object.assumingMemoryBound(to: SystemCall.self).pointee.operation.name
+  case .systemCall:
+    "system call " + object.assumingMemoryBound(to: SystemCall.self).pointee.operation.name
   }
 }
 

@@ -23,7 +23,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let home = options.cpu ?? gd?.pointee.cpu ?? 0
     thread.initialize(
       to: Thread(
-        host: host, id: host.pointee.takeThreadID(gd), path: path, name: options.name.map(copyCString),
+        host: host, id: host.pointee.takeThreadID(gd), path: path,
+        name: options.name.map(copyCString),
         cpu: home, priority: options.priority, memoryLimit: options.memoryLimit))
     thread.pointee.node = WaitNode(thread: thread)
     thread.pointee.timer = Timer(.wait, subject: UnsafeMutableRawPointer(thread))

@@ -266,7 +266,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
       pointee.wakeReason = .aborted
       return .success(.waitOver)
     }
-    if shared, holds(token) == .shared, let generation = token.take(self, shared: true, again: true) {
+    if shared, holds(token) == .shared, let generation = token.take(self, shared: true, again: true)
+    {
       push(token, shared: true, generation: generation, held: true)
       return .success(.ready)
     }

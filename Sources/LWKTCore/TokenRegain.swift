@@ -41,7 +41,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let reason = pointee.wakeReason
     let index = pointee.wakeIndex
     let value = pointee.wakeValue
-    if !atOnce, pointee.regain.isActive { noteTokenWake(stack) } else {
+    if !atOnce, pointee.regain.isActive {
+      noteTokenWake(stack)
+    } else {
       pointee.regain = Regain(
         isActive: true, reason: reason, index: index, value: value, isGet: atOnce)
     }
@@ -128,7 +130,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
       if stack.pointee.failures >= Token.patience { token.pointee.isStarved = true }
       let ticket = beginWait(.token, on: token.object, interruptible: pointee.regain.isGet)
       pointee.regain.waitingFor = index
-      enqueueNode(on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
+      enqueueNode(
+        on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
       if stack.pointee.failures > 0 {
         // It has stood at the head before.
         token.pointee.waitable.waiters.unlink(ownNode)

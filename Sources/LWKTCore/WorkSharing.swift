@@ -20,7 +20,6 @@ struct WorkPackage {
 /// Most threads in one answer, so that no worker is held up long by giving.
 private let mostGiven = 512
 
-
 extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Own worker, idle: ask the next worker that has threads waiting, unless an answer is due or was
   /// refused a short time ago.

@@ -274,7 +274,8 @@ public func mustEnd() -> Bool {
 
 @c(lwkt_s_take_interrupt)
 public func takeInterrupt() -> Bool {
-  lwktCurrentThread()?.pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing) ?? false
+  lwktCurrentThread()?.pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)
+    ?? false
 }
 
 // MARK: Waiting

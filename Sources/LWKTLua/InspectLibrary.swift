@@ -55,7 +55,11 @@ private func pushThreadField(_ L: LuaState, _ thread: ThreadRef, _ name: String)
   switch name {
   case "id": pushString(L, thread.pathName)
   case "name":
-    if let name = thread.pointee.name { pushString(L, String(cString: name)) } else { lua_pushnil(L) }
+    if let name = thread.pointee.name {
+      pushString(L, String(cString: name))
+    } else {
+      lua_pushnil(L)
+    }
   case "state": pushString(L, thread.stateName)
   case "cpu": lua_pushinteger(L, Int64(thread.cpu))
   case "pri": lua_pushinteger(L, Int64(thread.priority))
@@ -73,7 +77,11 @@ private func pushPortField(_ L: LuaState, _ port: PortRef, _ name: String) {
   case "name":
     if let name = port.pointee.name { pushString(L, String(cString: name)) } else { lua_pushnil(L) }
   case "limit":
-    if port.pointee.limit > 0 { lua_pushinteger(L, Int64(port.pointee.limit)) } else { lua_pushnil(L) }
+    if port.pointee.limit > 0 {
+      lua_pushinteger(L, Int64(port.pointee.limit))
+    } else {
+      lua_pushnil(L)
+    }
   case "kind":
     switch port.pointee.kind {
     case .spin: pushString(L, "spin")

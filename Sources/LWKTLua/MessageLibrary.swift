@@ -123,8 +123,8 @@ private func pushPort(_ L: LuaState, _ port: PortRef) -> Int32 {
 private func waitForName(_ L: LuaState, _ name: String, _ deadline: UInt64?) -> Int32 {
   let host = currentThread.pointee.host
   let result = currentThread.tsleep(
-    HostRef.lookupIdent(name), kind: .lookup, deadline: deadline)
-  {
+    HostRef.lookupIdent(name), kind: .lookup, deadline: deadline
+  ) {
     guard let port = host.lookup(name) else { return true }
     port.object.releaseObject()
     return false
@@ -506,7 +506,12 @@ private func requestArgument(_ L: LuaState, _ operation: String) -> (MessageRef?
     return (nil, raise(L, operation + ": the message was sent one way, nobody waits for an answer"))
   }
   guard object.isReceiverRole else {
-    return (nil, raise(L, operation + ": only the receiver of a message can answer it"))
+    return (nil, badArgument(L, 1, "only the receiver of a message can answer it"))
+  }
+  if message.isOnItsWay {
+    return (
+      nil, raise(L, operation + ": the message has been forwarded, it is its next receiver's")
+    )
   }
   return (message, 0)
 }
@@ -573,7 +578,9 @@ public func messageForward(_ L: OpaquePointer?) -> Int32 {
 public func messageWait(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
-  if object.isReceiverRole { return raise(L, "waitmsg: only the sender of a message waits for its answer") }
+  if object.isReceiverRole {
+    return badArgument(L, 1, "only the sender of a message waits for its answer")
+  }
   if object.message.pointee.flags.contains(.oneWay) {
     return raise(L, "waitmsg: the message was sent one way, no answer will come")
   }
@@ -647,7 +654,8 @@ public func waitany(_ L: OpaquePointer?) -> Int32 {
     lua_rawgeti(L, 1, Int64(position))
     guard let object = handleObject(L, -1), isWaitable(object) else {
       return badArgument(
-        L, 1, "[" + String(position) + "] is a " + typeName(L, -1)
+        L, 1,
+        "[" + String(position) + "] is a " + typeName(L, -1)
           + ", not a port, message or thread")
     }
     if object.objectKind == .port, let why = refusal(object.port) { return raise(L, why) }

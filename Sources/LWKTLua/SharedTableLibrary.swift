@@ -88,7 +88,11 @@ private func pushKey(_ L: LuaState, _ box: BoxRef) {
   case KeyArgument.integer: lua_pushinteger(L, Int64(bitPattern: word))
   case KeyArgument.float: lua_pushnumber(L, Double(bitPattern: word))
   default:
-    if let object = ObjectRef(bitPattern: UInt(word)) { pushHandle(L, object) } else { lua_pushnil(L) }
+    if let object = ObjectRef(bitPattern: UInt(word)) {
+      pushHandle(L, object)
+    } else {
+      lua_pushnil(L)
+    }
   }
 }
 

@@ -110,7 +110,22 @@ struct SystemCallReader {
     return readPath(call)
   }
 
+  /// A shared array is read into or written from where it lies. Nil: the argument is none.
+  private mutating func readArray(_ call: SystemCallRef, _ access: SharedAccess) -> Bool? {
+    guard let object = handleObject(L, index), object.objectKind == .array else { return nil }
+    if let code = refuseAccess(L, object, access) {
+      problem = code
+      return false
+    }
+    let bytes = object.array.bytes
+    guard let start = bytes.baseAddress else { return refuse("the array is empty") }
+    call.setRegion(word, start, bytes.count, of: object)
+    word += 2
+    return true
+  }
+
   private mutating func readBytes(_ call: SystemCallRef) -> Bool {
+    if let isRead = readArray(call, .read) { return isRead }
     guard lua_type(L, index) == LUA_TSTRING else { return refuseType("string") }
     guard call.setBytes(word, bytes()) else { return refuse("not enough memory") }
     word += 2
@@ -118,6 +133,7 @@ struct SystemCallReader {
   }
 
   private mutating func readRoom(_ call: SystemCallRef) -> Bool {
+    if let isRead = readArray(call, .write) { return isRead }
     guard let count = integerArgument(L, index) else { return refuseNumber() }
     guard count >= 0 else { return refuse("a number of bytes is not negative") }
     guard call.setRoom(word, Int(count)) else { return refuse("not enough memory") }

@@ -102,7 +102,10 @@ private func readOptions(_ L: LuaState, _ options: inout ThreadOptions) -> Int32
     return raise(L, "create: options 'sharing' and 'maxmem' exclude each other")
   }
   if options.sharing, let cpu = options.cpu, cpu != mycpu.pointee.cpu {
-    return raise(L, "create: a sharing thread lives where its creator does: option 'cpu' must not name another worker")
+    return raise(
+      L,
+      "create: a sharing thread lives where its creator does: option 'cpu' must not name another worker"
+    )
   }
   return 0
 }
@@ -368,6 +371,8 @@ public func threadAbort(_ L: OpaquePointer?) -> Int32 {
     guard copyOut(L, 2, 1, "abort", &reason) else { return resultError }
   }
   thread.abort(reason)
+  // One that has not begun ends without beginning.
+  if thread.lifecycle == .unborn { thread.begin() }
   return 0
 }
 

@@ -49,7 +49,8 @@ private func getToken(_ L: LuaState, shared: Bool) -> Int32 {
   case .success(let result): return after(L, result, .token)
   case .failure:
     return raise(
-      L, "gettoken: \"" + String(cString: token.pointee.name)
+      L,
+      "gettoken: \"" + String(cString: token.pointee.name)
         + "\" is held shared already; exclusive on top of it can never be had")
   }
 }

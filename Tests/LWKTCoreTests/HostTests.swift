@@ -151,8 +151,10 @@ final class HostTests: CoreTestCase {
       let lines = report.split(separator: "\n").map { String($0) }
       XCTAssertEqual(lines.count, 6, report)
       XCTAssertEqual(lines.dropFirst().first, "in a cycle:")
-      XCTAssertTrue(report.contains("(first) waits for thread 2 (second) [join] since 0.0 s"), report)
-      XCTAssertTrue(report.contains("(second) waits for thread 1 (first) [join] since 0.0 s"), report)
+      XCTAssertTrue(
+        report.contains("(first) waits for thread 2 (second) [join] since 0.0 s"), report)
+      XCTAssertTrue(
+        report.contains("(second) waits for thread 1 (first) [join] since 0.0 s"), report)
       XCTAssertTrue(lines.last?.contains("(bystander) waits [tsleep] since 0.0 s") ?? false, report)
       XCTAssertTrue(rig.state.pointee.isDeadlocked.load(ordering: .relaxed))
     }

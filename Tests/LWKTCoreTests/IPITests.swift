@@ -15,7 +15,9 @@ final class IPITests: CoreTestCase {
       var random = Seeded(UInt64(capacity))
       for _ in 0..<10_000 {
         if Bool.random(using: &random) {
-          if queue.push(IPI(.call, nil, written)) { written += 1 } else {
+          if queue.push(IPI(.call, nil, written)) {
+            written += 1
+          } else {
             XCTAssertEqual(written - read, UInt(capacity))
           }
         } else if let ipi = queue.pop() {

@@ -290,15 +290,17 @@ final class PortTests: CoreTestCase {
         let listed = rig.state.allPorts()
         XCTAssertEqual(Set(listed), Set(ports))
         for port in listed { port.object.releaseObject() }
-        XCTAssertEqual(rig.state.allTokens().map { token -> String in
-          defer { token.object.releaseObject() }
-          return token.displayName
-        }.sorted(), ["token t0", "token t1", "token t2"])
+        XCTAssertEqual(
+          rig.state.allTokens().map { token -> String in
+            defer { token.object.releaseObject() }
+            return token.displayName
+          }.sorted(), ["token t0", "token t1", "token t2"])
         ports[1].object.releaseObject()
-        XCTAssertEqual(rig.state.allPorts().map { port in
-          defer { port.object.releaseObject() }
-          return port
-        }.count, 2)
+        XCTAssertEqual(
+          rig.state.allPorts().map { port in
+            defer { port.object.releaseObject() }
+            return port
+          }.count, 2)
         ports[0].object.releaseObject()
         ports[2].object.releaseObject()
         for token in tokens { token.object.releaseObject() }

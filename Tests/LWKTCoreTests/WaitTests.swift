@@ -18,7 +18,9 @@ final class WaitTests: CoreTestCase {
       for number in 0..<6 {
         rig.spawn { script, thread in
           script.pc += 1
-          if script.pc == 1 { return thread.tsleep(ident, deadline: nil) == .waiting ? .wait : .end() }
+          if script.pc == 1 {
+            return thread.tsleep(ident, deadline: nil) == .waiting ? .wait : .end()
+          }
           XCTAssertEqual(thread.finishWait(), .ready)
           log.add(number)
           return .end()
@@ -329,7 +331,9 @@ final class WaitTests: CoreTestCase {
       let ident = SleepIdent(high: 4)
       let ender = rig.spawn { script, thread in
         script.pc += 1
-        if script.pc == 1 { return thread.tsleep(ident, deadline: nil) == .waiting ? .wait : .end() }
+        if script.pc == 1 {
+          return thread.tsleep(ident, deadline: nil) == .waiting ? .wait : .end()
+        }
         thread.finishWait()
         return .end()
       }
