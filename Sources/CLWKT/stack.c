@@ -19,12 +19,19 @@ void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+/* The tool counts the calls of each fiber: a function that is entered on one and left on another
+ * must not be counted. */
+#define SWITCHES __attribute__((disable_sanitizer_instrumentation))
 #endif
 #if __has_feature(address_sanitizer)
 #define LWKT_ASAN 1
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/asan_interface.h>
 #endif
+#endif
+
+#ifndef SWITCHES
+#define SWITCHES
 #endif
 
 /* 200 nested C calls, Lua's limit, with room: a level of gsub takes some 1.5 KB. Untouched pages
@@ -78,7 +85,7 @@ void *lwkt_stack_new(void) {
   stack->base = base;
   stack->bytes = bytes;
 #ifdef LWKT_TSAN
-  stack->fiber = __tsan_create_fiber(0);
+  stack->fiber = NULL;
 #endif
   return stack;
 }
@@ -86,7 +93,7 @@ void *lwkt_stack_new(void) {
 void lwkt_stack_free(void *raw) {
   struct stack *stack = raw;
 #ifdef LWKT_TSAN
-  __tsan_destroy_fiber(stack->fiber);
+  if (stack->fiber != NULL) __tsan_destroy_fiber(stack->fiber);
 #endif
 #ifdef LWKT_ASAN
   __asan_unpoison_memory_region(stack->base, stack->bytes);
@@ -99,8 +106,13 @@ void *lwkt_stack_next(void *stack) { return ((struct stack *)stack)->next; }
 void lwkt_stack_set_next(void *stack, void *next) { ((struct stack *)stack)->next = next; }
 
 /* Before and after each switch: tell the sanitizers. */
-static void leave(struct parked *from, struct stack *to, const struct parked *back) {
+SWITCHES static void leave(struct parked *from, struct stack *to, const struct parked *back) {
 #ifdef LWKT_TSAN
+  if (to != NULL) {
+    /* A new one, since the frames that were abandoned on this stack are never left. */
+    if (to->fiber != NULL) __tsan_destroy_fiber(to->fiber);
+    to->fiber = __tsan_create_fiber(0);
+  }
   if (from != NULL) from->fiber = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(to != NULL ? to->fiber : back->fiber, 0);
 #endif
@@ -113,7 +125,7 @@ static void leave(struct parked *from, struct stack *to, const struct parked *ba
   (void)from, (void)to, (void)back;
 }
 
-static void arrive(struct parked *at) {
+SWITCHES static void arrive(struct parked *at) {
 #ifdef LWKT_ASAN
   __sanitizer_finish_switch_fiber(at != NULL ? at->fake_stack : NULL, NULL, NULL);
 #endif
@@ -140,7 +152,7 @@ static void describe(struct parked *where) {
 }
 
 /* The bottom of a spare stack. A loop that returns here has ended its worker. */
-static void begin(void) {
+SWITCHES static void begin(void) {
   arrive(NULL);
   struct stack *stack = lwkt_percpu()->stack;
   stack->loop();
@@ -170,7 +182,7 @@ void *lwkt_run_loop(void (*loop)(void)) {
   return left;
 }
 
-void *lwkt_park(void *spare, void **where, void (*loop)(void)) {
+SWITCHES void *lwkt_park(void *spare, void **where, void (*loop)(void)) {
   struct lwkt_percpu *self = lwkt_percpu();
   struct parked here;
   struct stack *to = spare;
@@ -200,7 +212,7 @@ void *lwkt_park(void *spare, void **where, void (*loop)(void)) {
 
 void *lwkt_parked_stack(void *where) { return ((struct parked *)where)->stack; }
 
-_Noreturn void lwkt_unpark(void *where) {
+SWITCHES _Noreturn void lwkt_unpark(void *where) {
   struct lwkt_percpu *self = lwkt_percpu();
   struct parked *there = where;
   self->left_stack = self->stack;

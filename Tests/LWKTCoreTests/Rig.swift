@@ -284,10 +284,10 @@ func block(_ thread: ThreadRef, _ result: WaitResult) -> WakeReason {
   return thread.finishWait()
 }
 
-/// In a straight script: get `token`, waiting if need be.
+/// In a straight script: get `token`, waiting if need be. An aborted thread may come back without.
 func get(_ thread: ThreadRef, _ token: TokenRef, shared: Bool = false) {
   switch thread.getToken(token, shared: shared) {
-  case .success(.ready): return
+  case .success(.ready), .success(.waitOver): return
   case .success(.waiting): precondition(lwktPark(outcome: .waiting), "no stack")
   case .success(let result): XCTFail("\(result)")
   case .failure(let misuse): XCTFail("\(misuse)")

@@ -153,33 +153,90 @@ final class TokenTests: CoreTestCase {
     }
   }
 
+  /// What it held before it has again; the token that it waited for it has not.
   func testAnAbortEndsAGet() {
-    let rig = Rig(workers: 1)
-    rig.run {
-      let token = rig.token("a")
-      let holder = Cell(0)
-      let waiter = rig.spawnStraight { thread in
-        while holder.value == 0 { pass() }
-        get(thread, token)
-        XCTAssertTrue(thread.isAborted)
-        XCTAssertEqual(thread.holds(token), .none)
-        XCTAssertEqual(thread.tsleep(SleepIdent(high: 1), deadline: nil), .waitOver)
-        thread.finishWait()
-        // From now on getting one that is not free fails, and is undone.
-        return 0
+    for workers in [1, 2] {
+      let rig = Rig(workers: workers)
+      rig.run {
+        let token = rig.token("a")
+        let before = rig.token("b")
+        let holder = Cell(0)
+        let waiter = rig.spawnStraight { thread in
+          get(thread, before)
+          while holder.value == 0 { pass() }
+          get(thread, token)
+          XCTAssertEqual(thread.pointee.wakeReason, .aborted)
+          XCTAssertTrue(thread.isAborted)
+          XCTAssertEqual(thread.holds(token), .none)
+          XCTAssertEqual(thread.holds(before), .exclusive)
+          XCTAssertNil(token.pointee.waitable.waiters.first)
+          XCTAssertEqual(thread.tsleep(SleepIdent(high: 1), deadline: nil), .waitOver)
+          thread.finishWait()
+          holder.set(2)
+          return 0
+        }
+        var options = ThreadOptions()
+        options.cpu = workers - 1
+        rig.spawnStraight(options) { thread in
+          get(thread, token)
+          holder.set(1)
+          while token.glimpse.waiters == 0 { pass() }
+          waiter.abort(Payload())
+          while holder.value == 1 { pass() }
+          XCTAssertNil(thread.releaseToken(token))
+          return 0
+        }
       }
-      rig.spawnStraight { thread in
-        get(thread, token)
-        holder.set(1)
-        pass()
-        pass()
-        waiter.abort(Payload())
-        pass()
-        XCTAssertNil(thread.releaseToken(token))
-        return 0
-      }
+      XCTAssertEqual(rig.deadlocks.count, 0)
     }
-    XCTAssertEqual(rig.deadlocks.count, 0)
+  }
+
+  /// Aborts, releases and other waiters race: nobody is left behind, nothing stays held.
+  func testAbortsOfGetsRaceWithReleases() {
+    for workers in [1, 2, 4] {
+      let rig = Rig(workers: workers, ipiCapacity: 2)
+      let rounds = 600
+      let got = Cell(0)
+      let aborted = Cell(0)
+      let token = rig.token("a")
+      let other = rig.token("b")
+      rig.run {
+        for number in 0..<workers {
+          var options = ThreadOptions()
+          options.cpu = number
+          rig.spawn(options) { routine, thread in
+            // A round: one that gets both, and is aborted at some moment.
+            if routine.count == rounds { return .end() }
+            routine.count += 1
+            let count = routine.count
+            let victim = rig.spawnStraight(options) { thread in
+              get(thread, count % 3 == 0 ? other : token, shared: count % 5 == 0)
+              if thread.tokenCount == 1 {
+                get(thread, count % 3 == 0 ? token : other, shared: count % 7 == 0)
+              }
+              if thread.tokenCount == 2 { got.add() } else { aborted.add() }
+              if count % 4 == 0 { pass() }
+              thread.releaseTokens(downTo: 0)
+              return 0
+            }
+            var elsewhere = options
+            elsewhere.cpu = (number + count) % workers
+            rig.spawn(elsewhere) { routine, _ in
+              routine.count += 1
+              if routine.count < count % 3 { return .yield }
+              victim.abort(Payload())
+              return .end()
+            }
+            return .yield
+          }
+        }
+      }
+      XCTAssertEqual(got.value + aborted.value, workers * rounds)
+      XCTAssertEqual(rig.deadlocks.count, 0)
+      XCTAssertNil(token.pointee.owner)
+      XCTAssertEqual(token.pointee.sharers + other.pointee.sharers, 0)
+      XCTAssertEqual(token.glimpse.waiters + other.glimpse.waiters, 0)
+    }
   }
 
   func testAnAbortedThreadDoesNotBeginToWaitForAToken() {
@@ -199,7 +256,6 @@ final class TokenTests: CoreTestCase {
           return 0
         }
         XCTAssertEqual(thread.finishWait(), .aborted)
-        thread.undoGet(token)
         XCTAssertEqual(thread.tokenCount, 0)
         return 0
       }
