@@ -71,10 +71,12 @@ final class BlockingPool: Sendable {
     pthread_attr_setstacksize(&attributes, 256 << 10)
     var kernelThread = pthread_t()
     let me = Unmanaged.passUnretained(self).toOpaque()
-    let error = pthread_create(&kernelThread, &attributes, { raw in
-      Unmanaged<BlockingPool>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().work()
-      return nil
-    }, me)
+    let error = pthread_create(
+      &kernelThread, &attributes,
+      { raw in
+        Unmanaged<BlockingPool>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().work()
+        return nil
+      }, me)
     pthread_attr_destroy(&attributes)
     if error == 0 {
       state.pointee.kernelThreads.append(kernelThread)
@@ -149,10 +151,9 @@ final class BlockingPool: Sendable {
     pthread_mutex_lock(&state.pointee.lock)
     state.pointee.isStopping = true
     pthread_cond_broadcast(&state.pointee.condition)
-    let kernelThreads = state.pointee.kernelThreads
-    state.pointee.kernelThreads = []
     pthread_mutex_unlock(&state.pointee.lock)
-    for kernelThread in kernelThreads { pthread_join(kernelThread, nil) }
+    for kernelThread in state.pointee.kernelThreads { pthread_join(kernelThread, nil) }
+    state.pointee.kernelThreads = []
   }
 }
 

@@ -202,7 +202,8 @@ final class Sysport {
     while true {
       let wanted = Int(call.stepLength)
       let result = lwkt_read_nowait(
-        call.descriptor, UnsafeMutableRawPointer(bitPattern: UInt(call.pointee.arguments[1])), wanted)
+        call.descriptor, UnsafeMutableRawPointer(bitPattern: UInt(call.pointee.arguments[1])),
+        wanted)
       // What of it is not in memory, or cannot be had without waiting, the pool waits for.
       if result < 0 { return startInPool(call) }
       if result == 0 || result == wanted { return stepEnded(call, Int(result)) }
@@ -360,7 +361,8 @@ final class Sysport {
 
   private func takeReturned() {
     guard gd.pointee.shared.pointee.returnedCalls.load(ordering: .relaxed) != 0 else { return }
-    var call = SystemCallRef(bitPattern: gd.pointee.shared.pointee.returnedCalls.exchange(0, ordering: .acquiring))
+    var call = SystemCallRef(
+      bitPattern: gd.pointee.shared.pointee.returnedCalls.exchange(0, ordering: .acquiring))
     var ordered: SystemCallRef?
     while let current = call {
       call = current.pointee.queueNext

@@ -79,7 +79,8 @@ extension SystemCall {
     init(
       _ name: StaticString, _ arguments: StaticString, _ result: Result, _ route: Route,
       number: Int = LWKT_SYS_NONE, ring: RingLayout = .none, readiness: UInt32 = 0,
-      constant: (index: Int, value: UInt64)? = nil, permissions: UInt64 = 0, interruptible: Bool? = nil
+      constant: (index: Int, value: UInt64)? = nil, permissions: UInt64 = 0,
+      interruptible: Bool? = nil
     ) {
       self.name = name
       self.arguments = arguments
@@ -192,7 +193,8 @@ extension SystemCall.Operation {
     case .rmdir:
       Entry(
         "rmdir", "p", .nothing, .file, number: LWKT_SYS_UNLINKAT,
-        ring: RingLayout(LWKT_RING_UNLINKAT, address: 1, flags: 2), constant: (2, atRemoveDirectory))
+        ring: RingLayout(LWKT_RING_UNLINKAT, address: 1, flags: 2), constant: (2, atRemoveDirectory)
+      )
     case .rename:
       Entry(
         "rename", "pp", .nothing, .file, number: LWKT_SYS_RENAMEAT2,

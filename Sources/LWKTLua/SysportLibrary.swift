@@ -83,7 +83,9 @@ func cancelledCallEnded(_ L: LuaState) -> Int32 {
 /// thread is told to stop in its next wait.
 private func cancelledEnded(_ L: LuaState) -> Int32 {
   let thread = currentThread
-  if let call = thread.pointee.systemCall, call.errno == 0, thread.isCancelled { return pushEnded(L) }
+  if let call = thread.pointee.systemCall, call.errno == 0, thread.isCancelled {
+    return pushEnded(L)
+  }
   thread.takeSystemCall().release()
   return raiseCancellation(L)
 }

@@ -201,7 +201,8 @@ final class SysportCancelTests: SysportTestCase {
         for round in 0..<1000 {
           let message = send(Calls.read(read, 1), thread)
           message.object.retainObject()
-          let order = MessageRef.make(sender: nil, payload: payload(Int(bitPattern: message)), flags: .oneWay)
+          let order = MessageRef.make(
+            sender: nil, payload: payload(Int(bitPattern: message)), flags: .oneWay)
           XCTAssert(port.send(order, from: nil) == .sent)
           if round % 3 == 0 { put(write, "x") }
           let outcome = answer(message, thread)
@@ -271,7 +272,8 @@ final class SysportCancelTests: SysportTestCase {
           for _ in 0..<20 {
             for call in [
               Calls.read(read, 100), Calls.nanosleep(3600 * 1_000_000_000),
-              Calls.poll(read, PollEvents.input), Calls.poll(read, PollEvents.input, within: 1 << 50),
+              Calls.poll(read, PollEvents.input),
+              Calls.poll(read, PollEvents.input, within: 1 << 50),
               Calls.path(.readdir, "/"), Calls.open(name, O_RDONLY),
             ] {
               send(call, thread).object.releaseObject()
