@@ -151,10 +151,9 @@ final class BlockingPool: Sendable {
     pthread_mutex_lock(&state.pointee.lock)
     state.pointee.isStopping = true
     pthread_cond_broadcast(&state.pointee.condition)
-    let kernelThreads = state.pointee.kernelThreads
-    state.pointee.kernelThreads = []
     pthread_mutex_unlock(&state.pointee.lock)
-    for kernelThread in kernelThreads { pthread_join(kernelThread, nil) }
+    for kernelThread in state.pointee.kernelThreads { pthread_join(kernelThread, nil) }
+    state.pointee.kernelThreads = []
   }
 }
 

@@ -410,7 +410,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Watch for work for some microseconds. True if something came.
   private func spin() -> Bool {
     let limit = pointee.host.pointee.spinNanoseconds
-    guard limit > 0 else { return false }
+    guard limit > 0, mayBeLeftSomething else { return false }
     let end = lwkt_nanotime() + limit
     repeat {
       for _ in 0..<32 {
@@ -422,6 +422,20 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     } while lwkt_nanotime() < end
     return false
   }
+
+  /// Is there anybody who could have something for this worker within some microseconds? Not a crowd of
+  /// sleepers: see `leastSleep`.
+  private var mayBeLeftSomething: Bool {
+    if let sysport = pointee.sysport, sysport.inFlight > 0 { return true }
+    if let due = pointee.timers.earliest, leastSleep > 0, due < readClock() + leastSleep {
+      return false
+    }
+    return pointee.host.pointee.startedWorkers.load(ordering: .relaxed) > 1
+  }
+
+  /// Nanoseconds that a sleep takes at least that the clock is to end. When many threads sleep, some
+  /// are due at nearly any time: then they are woken in lots.
+  private var leastSleep: UInt64 { pointee.timers.count >= 64 ? 100_000 : 0 }
 
   /// Sleep in the kernel until there is something to do. See `HostState.active` for how the last
   /// one to fall asleep notices that nobody will ever wake.
@@ -477,7 +491,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func sleepNanoseconds() -> Int64 {
     guard let earliest = pointee.timers.earliest else { return -1 }
     let now = readClock()
-    return earliest > now ? Int64(clamping: earliest - now) : 0
+    return Int64(clamping: max(earliest > now ? earliest - now : 0, leastSleep))
   }
 
   /// Awake again. Whoever turns the state over counts this worker in: a waker, or itself.
