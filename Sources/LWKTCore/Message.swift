@@ -58,6 +58,8 @@ public struct Message: ~Copyable {
     public static let isReply = Flags(rawValue: 4)
     /// Its sender has asked the target to give up.
     public static let aborted = Flags(rawValue: 8)
+    /// It has been passed on at least once.
+    public static let forwarded = Flags(rawValue: 32)
     /// The word of a thread's end that `notify` asked for; its one value is the thread.
     public static let exitNotice = Flags(rawValue: 16)
   }
@@ -135,11 +137,14 @@ extension UnsafeMutablePointer where Pointee == Message {
     return pointee.status == .done
   }
 
-  /// Is it on its way to a port, and so nobody's to answer?
-  public var isOnItsWay: Bool {
+  /// Has it been passed on, and so is not `thread`'s to answer: on its way to a port, or with the
+  /// receiver there?
+  public func isPassedOn(from thread: ThreadRef) -> Bool {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }
-    return pointee.target != nil
+    if pointee.target != nil { return true }
+    guard pointee.flags.contains(.forwarded), let holder = pointee.holder else { return false }
+    return holder != thread
   }
 
   /// Was it asked for abort?
@@ -256,6 +261,7 @@ extension UnsafeMutablePointer where Pointee == Message {
     let holder = pointee.holder
     if let holder { letGo(of: holder) }
     pointee.target = port
+    pointee.set(.forwarded)
     pointee.waitable.lock.unlock()
     receiverObject.retainObject()
     if port.enqueueForwarded(self) { return nil }

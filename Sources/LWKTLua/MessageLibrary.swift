@@ -508,7 +508,7 @@ private func requestArgument(_ L: LuaState, _ operation: String) -> (MessageRef?
   guard object.isReceiverRole else {
     return (nil, badArgument(L, 1, operation + ": only the receiver of a message can answer it"))
   }
-  if message.isOnItsWay {
+  if message.isPassedOn(from: currentThread) {
     return (
       nil, raise(L, operation + ": the message has been forwarded, it is its next receiver's")
     )

@@ -408,26 +408,27 @@ public func threadNotify(_ L: OpaquePointer?) -> Int32 {
 }
 
 /// For `scope`: wait until the thread at 1 has ended, whatever happens, or with true at 2 until this
-/// thread is told to stop. Results: none.
+/// thread is told to stop. The result: did it end well?
 @c(lwkt_s_thread_await)
 public func threadAwait(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
   let result = thread.waitForEnd(
     currentThread, deadline: nil, poll: false, interruptible: lua_toboolean(L, 2) != 0)
-  if result == .ready { return noticed(thread) }
+  if result == .ready { return noticed(L, thread) }
   return after(L, result, .await)
 }
 
 /// What became of it is its scope's to say.
-private func noticed(_ thread: ThreadRef) -> Int32 {
+private func noticed(_ L: LuaState, _ thread: ThreadRef) -> Int32 {
   thread.markNoticed()
-  return 0
+  lua_pushboolean(L, thread.pointee.succeeded ? 1 : 0)
+  return 1
 }
 
 func awaited(_ L: LuaState) -> Int32 {
   if currentThread.finishWait() == .aborted { return raiseCancellation(L) }
-  return threadArgument(L, 1).map(noticed) ?? 0
+  return threadArgument(L, 1).map { noticed(L, $0) } ?? 0
 }
 
 /// For `scope`: the traceback of a dead thread, or nil.
