@@ -49,19 +49,19 @@ public struct Message: ~Copyable {
 
   public struct Flags: OptionSet, Sendable {
     public let rawValue: UInt8
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
     /// Nobody waits for an answer.
-    public static let oneWay = Flags(rawValue: 1)
+    @inlinable public static var oneWay: Flags { Flags(rawValue: 1) }
     /// To the port's head queue.
-    public static let urgent = Flags(rawValue: 2)
+    @inlinable public static var urgent: Flags { Flags(rawValue: 2) }
     /// It has come back to its reply port.
-    public static let isReply = Flags(rawValue: 4)
+    @inlinable public static var isReply: Flags { Flags(rawValue: 4) }
     /// Its sender has asked the target to give up.
-    public static let aborted = Flags(rawValue: 8)
+    @inlinable public static var aborted: Flags { Flags(rawValue: 8) }
     /// It has been passed on at least once.
-    public static let forwarded = Flags(rawValue: 32)
+    @inlinable public static var forwarded: Flags { Flags(rawValue: 32) }
     /// The word of a thread's end that `notify` asked for; its one value is the thread.
-    public static let exitNotice = Flags(rawValue: 16)
+    @inlinable public static var exitNotice: Flags { Flags(rawValue: 16) }
   }
 
   enum Status: UInt8 { case pending, replying, done }
