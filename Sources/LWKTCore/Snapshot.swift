@@ -72,16 +72,29 @@ extension UnsafeMutablePointer where Pointee == HostState {
 }
 
 extension UnsafeMutablePointer where Pointee == Thread {
-  /// What it waits for: `wmesg`. On its own worker exact, with a token by its name.
+  /// What it waits for: `wmesg`. A token goes by its name, a `tsleep` by what it was told to show. Any
+  /// kernel thread that holds a reference; a glimpse.
   public var waitMessageText: String {
+    pointee.waitable.lock.lock()
+    let text = pointee.waitText.map { String(cString: $0) }
+    pointee.waitable.lock.unlock()
     let kind = pointee.waitKind
-    guard cpu == mycpu.pointee.cpu else { return "\(kind.wmesg)" }
-    if pointee.tokensLost || kind == .token, let object = pointee.waitObject,
-      object.objectKind == .token
-    {
-      return String(cString: object.token.pointee.name)
+    switch kind {
+    case .tsleep: return text ?? "\(kind.wmesg)"
+    case .token: return pointee.host.nameOfToken(waitedForBy: self) ?? "\(kind.wmesg)"
+    default: return "\(kind.wmesg)"
     }
-    return "\(kind.wmesg)"
+  }
+
+  /// What `waitMessageText` is to say while it sleeps; nil: nothing of its own. The current thread.
+  public func setWaitText(_ text: String?) {
+    if text == nil, pointee.waitText == nil { return }
+    let copy = text.map(copyCString)
+    pointee.waitable.lock.lock()
+    let old = pointee.waitText
+    pointee.waitText = copy
+    pointee.waitable.lock.unlock()
+    old?.deallocate()
   }
 
   /// Wait until `snapshot` is complete. The current thread.
@@ -99,7 +112,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return ThreadInfo(
       id: pointee.id, path: pathName, name: pointee.name.map { String(cString: $0) },
       state: "\(stateName)", cpu: cpu, priority: Int(pointee.priority),
-      wmesg: isWaiting ? pointee.host.pointee.binding.waitText(self) ?? waitMessageText : "",
+      wmesg: isWaiting ? waitMessageText : "",
       waitsFor: isWaiting ? pointee.waitObject.map(describeObject) : nil,
       waitedNanoseconds: isWaiting ? lwkt_nanotime() &- pointee.waitSince : nil,
       createdAt: created, isDaemon: pointee.flags.contains(.daemon),

@@ -295,6 +295,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.systemCall?.release()
     pointee.path.release()
     pointee.name?.deallocate()
+    pointee.waitText?.deallocate()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }

@@ -54,6 +54,8 @@ struct EncodedNode: BitwiseCopyable {
 struct CopyRefusal {
   let what: StaticString
   let link: EncodedLink
+  /// More about it, for the end of the message.
+  var reason: String?
 }
 
 /// Copy the values at [first, first + count) of the stack to an empty payload. On failure false,
