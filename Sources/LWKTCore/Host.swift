@@ -24,8 +24,6 @@ public struct Binding: Sendable {
   public var reportDeath: @Sendable (ThreadRef) -> Void
   /// Nobody will ever wake: `report` says who waits for what. Any worker, all others asleep.
   public var reportDeadlock: @Sendable (_ report: String) -> Void
-  /// What a waiting thread itself says it waits for, if it does. Its owner, or everybody asleep.
-  public var waitText: @Sendable (ThreadRef) -> String?
   /// The worker ends: give back what the binding keeps for it. Its kernel thread, after the loop.
   public var workerEnds: @Sendable () -> Void
 
@@ -35,10 +33,8 @@ public struct Binding: Sendable {
     preempt: @escaping @Sendable (_ kernelThread: pthread_t) -> Void,
     reportDeath: @escaping @Sendable (ThreadRef) -> Void,
     reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
-    waitText: @escaping @Sendable (ThreadRef) -> String? = { _ in nil },
     workerEnds: @escaping @Sendable () -> Void
   ) {
-    self.waitText = waitText
     self.run = run
     self.requestSwitch = requestSwitch
     self.preempt = preempt

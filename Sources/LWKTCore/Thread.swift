@@ -68,6 +68,9 @@ public struct Thread: ~Copyable {
   let abortReason = Atomic<UInt>(0)
   /// Ctrl-C for this thread. Set by the monitor, taken by the thread.
   public let interrupted = Atomic<Bool>(false)
+  /// The token it waits for, or 0: the thread has a reference to that as long as it says so here. The
+  /// owner stores, relaxed; read under the lock of the host's names, which a token's end takes too.
+  let waitToken = Atomic<UInt>(0)
   /// The built-in port, made by whoever needs it first: a `Port` with one reference, or 0.
   @usableFromInline let portAtomic = Atomic<UInt>(0)
 
@@ -126,6 +129,8 @@ public struct Thread: ~Copyable {
   public internal(set) var succeeded = false
   /// Has anybody seen the result?
   let noticed = Atomic<Bool>(false)
+  /// What a `tsleep` was told to show: NUL-terminated, owned, or nil. Locked.
+  var waitText: UnsafeMutablePointer<CChar>?
   /// Ports to tell of the end: one reference each. Locked.
   var notify: UnsafeMutablePointer<NotifyEntry>?
 

@@ -295,6 +295,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.systemCall?.release()
     pointee.path.release()
     pointee.name?.deallocate()
+    pointee.waitText?.deallocate()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }
@@ -357,7 +358,8 @@ extension UnsafeMutablePointer where Pointee == Message {
   func holderExits(_ thread: ThreadRef) {
     pointee.waitable.lock.lock()
     if pointee.holder == thread { letGo(of: thread) }
-    let isLost = pointee.receivers.load(ordering: .acquiring) <= 1
+    let isLost =
+      pointee.receivers.load(ordering: .acquiring) <= 1 && !pointee.flags.contains(.shared)
     pointee.waitable.lock.unlock()
     if isLost { fail(.peerExited) }
   }

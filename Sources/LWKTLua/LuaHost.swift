@@ -114,7 +114,6 @@ public final class LuaHost: Sendable {
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
-        waitText: { $0.existingExtras?.waitText },
         workerEnds: { closeHeaps() }),
       background: background)
     LuaHost.current = self

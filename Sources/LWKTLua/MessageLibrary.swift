@@ -385,7 +385,7 @@ private func deliverOther(_ L: LuaState, _ message: MessageRef, asMessage: Bool)
     role.releaseObject()
     return 1
   }
-  let count = unpack(L, message)
+  let count = isRequest ? unpackRequest(L, message) : unpack(L, message)
   // The values of a request are all its receiver wants of it: it is answered with nothing.
   if isRequest { _ = message.reply(Payload()) }
   role.releaseObject()
@@ -477,13 +477,20 @@ public func portClose(_ L: OpaquePointer?) -> Int32 {
 
 // MARK: messages
 
-/// The values of a message as they are now: the request's, or the answer's.
+/// The values of a message that has been answered, or is a one-way one.
 private func unpack(_ L: LuaState, _ message: MessageRef) -> Int32 {
   _ = lua_checkstack(L, 8)
   if message.pointee.flags.contains(.exitNotice) { return unpackExit(L, message) }
   if let call = message.pointee.systemCall { return pushSystemCallResult(L, call) }
   if message.pointee.errno != 0 { return pushReplyFailure(L, message) }
-  return copyIn(L, addressOf(&message.pointee.payload), owner: message.object)
+  return copyIn(L, message.answer, owner: message.object)
+}
+
+/// The values of a request, which stay where they are as long as a receiver, or the sender who asks for
+/// them, may read them.
+private func unpackRequest(_ L: LuaState, _ message: MessageRef) -> Int32 {
+  let request = message.request
+  return copyIn(L, addressOf(&request.pointee.payload), owner: request.object)
 }
 
 /// "exit", thread, ok, results or error.
@@ -496,10 +503,9 @@ private func unpackExit(_ L: LuaState, _ message: MessageRef) -> Int32 {
 
 private func pushReplyFailure(_ L: LuaState, _ message: MessageRef) -> Int32 {
   let errno = message.pointee.errno
-  if message.pointee.payload.count > 0 {
+  if message.answer.pointee.count > 0 {
     lua_pushnil(L)
-    let count = copyIn(
-      L, addressOf(&message.pointee.payload), owner: message.object, prefix: 1)
+    let count = copyIn(L, message.answer, owner: message.object, prefix: 1)
     if count < 0 { return count }
     lua_pushinteger(L, Int64(errno))
     return 3
@@ -513,8 +519,14 @@ public func messageUnpack(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
   let message = object.message
-  if object.isReceiverRole, message.isDone {
-    return raise(L, "unpack: the message has been answered")
+  if object.isReceiverRole {
+    if message.request.isDone { return raise(L, "unpack: the message has been answered") }
+    return unpackRequest(L, message)
+  }
+  if !message.pointee.flags.contains(.oneWay), message.pointee.systemCall == nil,
+    message.keepRequest()
+  {
+    return unpackRequest(L, message)
   }
   return unpack(L, message)
 }
@@ -529,7 +541,7 @@ private func requestArgument(_ L: LuaState, _ operation: String) -> (MessageRef?
   guard object.isReceiverRole else {
     return (nil, badArgument(L, 1, operation + ": only the receiver of a message can answer it"))
   }
-  if message.isPassedOn(from: currentThread) {
+  if message.isPassedOn {
     return (
       nil, raise(L, operation + ": the message has been forwarded, it is its next receiver's")
     )
@@ -585,7 +597,7 @@ public func messageForward(_ L: OpaquePointer?) -> Int32 {
   guard let target = target(L, 2), target.port.pointee.kind != .sysport else {
     return badType(L, 2, "port")
   }
-  switch message.forward(to: target.port) {
+  switch message.forward(to: target.port, urgent: target.isUrgent) {
   case nil:
     lua_pushboolean(L, 1)
     return 1

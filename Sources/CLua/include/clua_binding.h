@@ -112,6 +112,9 @@ bool lwkt_s_must_end(void);
 /* Has Ctrl-C been meant for the running thread? Takes it. */
 bool lwkt_s_take_interrupt(void);
 
+/* `require` has loaded the module whose name is at index 1. */
+int lwkt_s_note_module(lua_State *L);
+
 /* Carry out what a Swift function has answered with a code. */
 int lwkt_finish(lua_State *L, int result);
 /* Raise the error of a call where no thread runs. */
@@ -203,6 +206,9 @@ bool lwkt_pushbig(lua_State *L, const char *bytes, size_t count);
 
 /* The coroutine library whose resume knows waits from yields (coroutine.c). */
 int lwkt_open_coroutine(lua_State *L);
+/* The coroutines that the running one, `L`, is in, the thread's own first: how many there are, at most
+ * `room`. As far as they have resumed each other by the coroutine library. [-0, +0, -] */
+int lwkt_enclosing(lua_State *L, lua_State **out, int room);
 /* debug.sethook and gethook that get on with preemption (preempt.c). */
 void lwkt_open_hooks(lua_State *L);
 /* print, load and the rest that differ from stock (base.c). */
@@ -260,6 +266,8 @@ void lwkt_package_note(lua_State *L);
 void lwkt_package_push(lua_State *L, const char *field);
 /* Set a raw field of `package` to the value at the top. [-1, +0, m] */
 void lwkt_package_set(lua_State *L, const char *field);
+/* Put a `require` that notes what it has loaded in the place of the stock one. [-0, +0, m] */
+void lwkt_open_require(lua_State *L);
 /* Make the functions of the table at the top package.preload's too. [-1, +0, m] */
 void lwkt_package_preload(lua_State *L);
 
