@@ -59,7 +59,8 @@ test: lint ## lint, build, run all tests
 	$(SWIFT) test
 
 docs: setup ## write the manual's reference and library/lwkt.lua from the help table
-	$(SWIFT) run $(RELEASE) lwkt-docs $(CURDIR)
+	$(SWIFT) build $(RELEASE) --product lwkt-docs
+	.build/release/lwkt-docs $(CURDIR)
 
 tsan: setup ## run all tests under the thread sanitizer
 	$(SANITIZED) $(TSAN) $(SWIFT) test --sanitize=thread --scratch-path .build-tsan
