@@ -90,13 +90,9 @@ static int globals_pairs(lua_State *L) {
   return 3;
 }
 
-/* ---- settings of every heap: written before the first is made ---- */
-
-static bool ignores_environment, refuses_bytecode;
+static bool ignores_environment; /* written before the first heap is made */
 
 void lwkt_ignore_environment(void) { ignores_environment = true; }
-void lwkt_refuse_bytecode(void) { refuses_bytecode = true; }
-const char *lwkt_load_mode(void) { return refuses_bytecode ? "t" : NULL; }
 
 static int protected_open(lua_State *L) {
   bool is_main = lua_toboolean(L, 1);
@@ -116,6 +112,7 @@ static int protected_open(lua_State *L) {
   lua_createtable(L, 8, 0);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
   lwkt_open_base(L, is_main);
+  lwkt_open_textonly(L);
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
   lua_pop(L, 1);
   lwkt_open_require(L);

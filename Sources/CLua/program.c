@@ -74,7 +74,10 @@ static int begin(lua_State *L, const struct lwkt_step *step, lua_KContext number
   case LWKT_STEP_WARNINGS: lua_warning(L, "@on", 0); return LUA_OK;
   case LWKT_STEP_BODY: return LUA_OK;
   }
-  if (status != LUA_OK) return status;
+  if (status != LUA_OK) {
+    lwkt_explain_refusal(L, step->text);
+    return status;
+  }
   return lua_pcallk(L, arguments, results, HANDLER, number, step_ended);
 }
 

@@ -93,8 +93,18 @@ public final class LuaProgram: Sendable {
     lua.host.state.drain()
   }
 
-  /// The totals of `lwkt.stat`, a line for each. After `run`.
-  public var statistics: String {
+  // MARK: Statistics
+
+  /// Whose totals are printed when the process ends. Written before it runs.
+  private nonisolated(unsafe) static var counted: LuaProgram?
+
+  /// When the process ends, however that comes, print the totals of `lwkt.stat` on stderr.
+  public func printStatisticsAtExit() {
+    LuaProgram.counted = self
+    atexit { printError(LuaProgram.counted?.statistics ?? "") }
+  }
+
+  private var statistics: String {
     Counters.Name.allCases.map { name in
       let total = (0..<lua.host.state.pointee.workerCount).reduce(UInt64(0)) {
         $0 &+ lua.host.state.counter(name, cpu: $1)

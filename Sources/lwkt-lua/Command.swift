@@ -38,10 +38,9 @@ extension CommandLine {
     let lua = LuaProgram(
       workers: request.workers ?? LuaHost.usableCPUs, settings: request.settings,
       sysport: request.sysport)
-    let status = lua.run(
+    if request.showsStatistics { lua.printStatisticsAtExit() }
+    return lua.run(
       parts(of: request), program: program, arguments: request.arguments, zero: request.zero)
-    if request.showsStatistics { lwkt_print_error(lua.statistics) }
-    return status
   }
 
   /// What is to be run, in order.

@@ -27,7 +27,7 @@ private let refused = #"(?s)[^\n]*lwkt-lua: "#
       output: "one\ttwo\n2\tone\tnil\ntrue\ntwo\n"),
     CommandLineCase(arguments: ["-e", ""]),
     CommandLineCase(
-      arguments: ["-e", "print(select('#', ...), arg[0], #arg)"], output: #"0\t.*lwkt-lua\t0\n"#),
+      arguments: ["-e", "print(select('#', ...), arg[0], #arg)"], output: #"0\t.*lwkt-lua\t2\n"#),
     CommandLineCase(
       arguments: ["-", "a"], input: "print('stdin', arg[0], ...)", output: "stdin\t-\ta\n"),
     CommandLineCase(arguments: [], input: "print('stdin', ...)", output: "stdin\n"),

@@ -54,10 +54,15 @@ bool lwkt_s_is_deadlocked(void);
 
 /* Ignore LUA_PATH and the like (-E). */
 void lwkt_ignore_environment(void);
-/* Refuse precompiled chunks, except those that threads are made of (--no-bytecode). */
+/* Refuse precompiled chunks, except those that threads are made of (--no-bytecode; textonly.c). */
 void lwkt_refuse_bytecode(void);
 
 /* What a chunk may be, for luaL_loadbufferx and its like: NULL or "t". */
 const char *lwkt_load_mode(void);
+/* The message at the top, of a failed load: if it is because of that, say so, and of which file
+ * unless `path` is NULL. [-1, +1, m] */
+void lwkt_explain_refusal(lua_State *L, const char *path);
+/* In a new heap: what loads chunks keeps to that. [-0, +0, m] */
+void lwkt_open_textonly(lua_State *L);
 
 #endif
