@@ -46,7 +46,7 @@ private let refused = #"(?s)[^\n]*lwkt-lua: "#
       arguments: ["-e", "x ="], status: 1, errors: refused + #"\(command line\):1: .* near <eof>\n"#
     ),
     CommandLineCase(
-      arguments: ["-e", "print(1)", "-e", "x ="], status: 1,
+      arguments: ["-e", "print(1)", "-e", "x ="], status: 1, output: "1\n",
       errors: refused + #"\(command line\):1: .* near <eof>\n"#),
     CommandLineCase(
       arguments: ["-"], input: "x = = 1\n", status: 1, errors: refused + #"stdin:1: .* near '='\n"#),
