@@ -30,7 +30,8 @@ TSAN := TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 \
 ASAN := ASAN_OPTIONS="detect_stack_use_after_return=0 abort_on_error=0" \
   LSAN_OPTIONS="suppressions=$(CURDIR)/Tests/Sanitizers/leak.supp"
 
-.PHONY: help setup build run test bench bench-peers bench-growth tsan asan format lint install clean
+.PHONY: help setup build run test docs bench bench-peers bench-growth tsan asan format lint
+.PHONY: install clean
 
 help: ## show this
 	@echo "make ..."
@@ -65,6 +66,10 @@ format: setup ## put the Swift sources into the committed layout
 test: lint ## lint, build, run all tests
 	$(SWIFT) build
 	$(SWIFT) test
+
+docs: setup ## write the manual's reference and library/lwkt.lua from the help table
+	$(SWIFT) build $(RELEASE) --product lwkt-docs
+	.build/release/lwkt-docs $(CURDIR)
 
 tsan: setup ## run all tests under the thread sanitizer
 	$(SANITIZED) $(TSAN) $(SWIFT) test --sanitize=thread --scratch-path .build-tsan
