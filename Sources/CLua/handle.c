@@ -1,14 +1,34 @@
 /* handle.c: how a Lua heap refers to objects that live outside it.
  *
  * One handle per object and heap, so that handles compare and index tables as values should. The
- * cache is weak; an entry whose handle awaits its finaliser is cleared by Lua before that runs. */
+ * cache is weak: Lua clears an entry before it frees the handle. There is no finaliser: the allocator
+ * sees a handle's memory come back (alloc.c). */
 #include "clua.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 static const char handle_keys[LWKT_KINDS]; /* registry: the metatable of each kind */
 static const char handle_cache;            /* registry: object -> handle, weak values */
 static const char handle_mark;             /* in each such metatable: it is one of ours */
 
+/* Push the userdata of a handle. */
+static void **new_handle(lua_State *L) {
+  void *heap;
+  lua_getallocf(L, &heap);
+  ((struct lwkt_heap *)heap)->making_handle = true;
+  return lua_newuserdatauv(L, sizeof(void *), 0);
+}
+
 void lwkt_handle_open(lua_State *L) {
+  void *heap;
+  lua_getallocf(L, &heap);
+  *new_handle(L) = NULL;
+  if (((struct lwkt_heap *)heap)->making_handle) {
+    fprintf(stderr, "lwkt: this Lua lays out its userdata in another way than LWKT_USERDATA_HEAD\n");
+    abort();
+  }
+  lua_pop(L, 1);
   lua_createtable(L, 0, 8);
   lua_createtable(L, 0, 1);
   lua_pushstring(L, "v");
@@ -39,7 +59,7 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind) {
     return 0;
   }
   lwkt_pop(L, 1);
-  void **block = lua_newuserdatauv(L, sizeof(void *), 0);
+  void **block = new_handle(L);
   *block = object;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
   lua_setmetatable(L, -2);
@@ -51,7 +71,7 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind) {
 }
 
 void lwkt_pushholder(lua_State *L, void *object, int kind) {
-  void **block = lua_newuserdatauv(L, sizeof(void *), 0);
+  void **block = new_handle(L);
   *block = object;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
   lua_setmetatable(L, -2);

@@ -8,31 +8,6 @@
 static const char anchors_key;  /* registry: 2*slot+1 -> coroutine, 2*slot+2 -> its globals */
 static const char standard_key; /* registry: the metatable of thread globals */
 
-/* While Swift runs below Lua nothing may be raised, so the allocator does not say no then; a limit
- * is kept the next time Lua code asks. */
-static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
-  struct lwkt_heap *heap = ud;
-  if (block == NULL) old_size = 0;
-  if (new_size == 0) {
-    heap->used -= old_size;
-    free(block);
-    return NULL;
-  }
-  bool may_fail = lwkt_percpu()->swift_depth == 0;
-  if (heap->limit != 0 && may_fail && new_size > old_size &&
-      heap->used + (new_size - old_size) > heap->limit) {
-    return NULL;
-  }
-  void *grown = realloc(block, new_size);
-  if (grown == NULL) {
-    if (may_fail || new_size <= old_size) return NULL;
-    fprintf(stderr, "lwkt: out of memory (%zu bytes)\n", new_size);
-    abort();
-  }
-  heap->used += new_size - old_size;
-  return grown;
-}
-
 static int panicked(lua_State *L) {
   const char *text = lua_tostring(L, -1);
   fprintf(stderr, "lwkt: unprotected error in a call to Lua (%s)\n", text ? text : "no message");
@@ -125,7 +100,7 @@ static int protected_open(lua_State *L) {
 }
 
 lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
-  lua_State *L = lua_newstate(allocate, heap);
+  lua_State *L = lua_newstate(lwkt_allocate, heap);
   if (L == NULL) return NULL;
   lua_atpanic(L, panicked);
   *(void **)lua_getextraspace(L) = NULL;

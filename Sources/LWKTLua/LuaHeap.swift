@@ -47,8 +47,11 @@ struct LuaHeap {
   static func make(isMain: Bool) -> UnsafeMutablePointer<LuaHeap>? {
     let heap = UnsafeMutablePointer<LuaHeap>.allocate(capacity: 1)
     let allocator = UnsafeMutableRawPointer(heap).assumingMemoryBound(to: lwkt_heap.self)
-    allocator.initialize(to: lwkt_heap(used: 0, limit: 0, swift: UnsafeMutableRawPointer(heap)))
+    var empty = lwkt_heap()
+    empty.swift = UnsafeMutableRawPointer(heap)
+    allocator.initialize(to: empty)
     guard let L = lwkt_newheap(allocator, isMain) else {
+      lwkt_heap_dispose(allocator)
       heap.deallocate()
       return nil
     }
@@ -88,6 +91,7 @@ extension UnsafeMutablePointer where Pointee == LuaHeap {
     lua_close(pointee.state)
     CopyState.close(pointee.copyState)
     pointee.domain?.destroy()
+    lwkt_heap_dispose(addressOf(&pointee.allocator))
     deinitialize(count: 1)
     deallocate()
   }

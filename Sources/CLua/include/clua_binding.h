@@ -93,7 +93,8 @@ int lwkt_s_current_slot(void);
 /* How many tokens the running thread has acquired, and release down to so many. */
 int lwkt_s_token_count(void);
 void lwkt_s_token_unwind(int count);
-/* A handle's __gc: give its reference back. */
+/* A handle's memory is freed: give its reference back. Called by the allocator, at any point at which
+ * Lua may collect. */
 void lwkt_s_release(void *object);
 /* Park the native stack of the running thread. False: no stack to be had. */
 bool lwkt_s_park(int switch_kind);
@@ -125,11 +126,22 @@ void lwkt_preempt_self(void);
 
 /* ---- opening (open.c) ---- */
 
+struct lwkt_arena;
+
 struct lwkt_heap {
   size_t used;  /* bytes Lua has now */
   size_t limit; /* the most it may have while Lua code runs; 0: no limit */
   void *swift;  /* the Swift side of this heap */
+  struct lwkt_arena *arena; /* its small blocks (alloc.c) */
+  bool making_handle;       /* the next userdata of a handle's size is one */
 };
+
+/* The allocator of Lua heaps: `ud` is the heap. */
+void *lwkt_allocate(void *ud, void *block, size_t old_size, size_t new_size);
+/* Give back what a heap still keeps when its state is closed. */
+void lwkt_heap_dispose(struct lwkt_heap *heap);
+/* Where a userdata without user values has its bytes: behind so many of Lua's. */
+#define LWKT_USERDATA_HEAD 32
 
 /* A new Lua heap with its libraries; NULL without memory. `is_main` keeps one globals table, as in
  * stock Lua; else threads have globals of their own over a common standard one. */
