@@ -14,17 +14,13 @@ static const char handle_mark;             /* in each such metatable: it is one 
 
 /* Push the userdata of a handle. */
 static void **new_handle(lua_State *L) {
-  void *heap;
-  lua_getallocf(L, &heap);
-  ((struct lwkt_heap *)heap)->making_handle = true;
+  lwkt_heap_of(L)->making_handle = true;
   return lua_newuserdatauv(L, sizeof(void *), 0);
 }
 
 void lwkt_handle_open(lua_State *L) {
-  void *heap;
-  lua_getallocf(L, &heap);
   *new_handle(L) = NULL;
-  if (((struct lwkt_heap *)heap)->making_handle) {
+  if (lwkt_heap_of(L)->making_handle) {
     fprintf(stderr, "lwkt: this Lua lays out its userdata in another way than LWKT_USERDATA_HEAD\n");
     abort();
   }

@@ -86,6 +86,8 @@ public struct Thread: ~Copyable {
   var domainPrevious: ThreadRef?
   /// What it is to run, in neutral memory, until the first run takes it. Owner.
   public var start: Payload
+  /// What else the binding passes on to its first run, which takes it: a Swift object, one reference.
+  public var inheritance: UnsafeMutableRawPointer?
   /// The chain of `timeout` scopes it is in, innermost first. Owner.
   public internal(set) var scopes: UnsafeMutablePointer<TimeoutScope>?
   /// Identity of a `tsleep`. Owner, and wakers under the bucket's lock.

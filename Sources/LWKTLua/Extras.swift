@@ -20,7 +20,6 @@ final class ThreadExtras {
   var waitText: String?
   /// Thread ports: closed when it ends. One reference each.
   var ports: [PortRef] = []
-  var settings: PackageSettings?
   /// The outside answer it waits for.
   var pending: LuaPending?
   /// Told of the end, with the results still on the coroutine's stack.
@@ -77,6 +76,18 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if cpu == mycpu.pointee.cpu, let text = existingExtras?.waitText { return text }
     let text = waitMessageText
     return text.isEmpty ? nil : text
+  }
+
+  /// The `package` settings it begins with: one reference, in plain memory since most threads have
+  /// some to pass on and need nothing else of `extras`.
+  func give(_ settings: PackageSettings) {
+    pointee.inheritance = Unmanaged.passRetained(settings).toOpaque()
+  }
+
+  func takeSettings() -> PackageSettings? {
+    guard let settings = pointee.inheritance else { return nil }
+    pointee.inheritance = nil
+    return Unmanaged<PackageSettings>.fromOpaque(settings).takeRetainedValue()
   }
 
   func own(_ port: PortRef) {
