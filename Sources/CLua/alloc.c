@@ -21,12 +21,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* A handle is a userdata with one word behind Lua's header, at the end of the block. */
-#define HANDLE_SIZE (LWKT_USERDATA_HEAD + sizeof(void *))
+/* A handle is a userdata: its bytes are behind Lua's header, at the end of the block. */
+#define HANDLE_SIZE (LWKT_USERDATA_HEAD + sizeof(struct lwkt_handle))
 
 /* Is this userdata's block that of a handle? Then give its reference back. */
 static void give_back(void *block) {
-  void *object = *(void **)((char *)block + LWKT_USERDATA_HEAD);
+  void *object = ((struct lwkt_handle *)((char *)block + LWKT_USERDATA_HEAD))->object;
   if (object != NULL) lwkt_s_release(object);
 }
 
@@ -345,17 +345,21 @@ void lwkt_heap_dispose(struct lwkt_heap *heap) { (void)heap; }
 
 /* ---- what Lua calls ---- */
 
+/* While Swift runs, below Lua or in the loop, nothing may be raised, so the allocator does not say no
+ * then; a limit is kept the next time Lua code asks. */
+static bool may_fail(void) {
+  const struct lwkt_percpu *self = lwkt_percpu();
+  return self->swift_depth == 0 && self->running_L != NULL;
+}
+
 static void *no_memory(size_t old_size, size_t new_size) {
-  if (lwkt_percpu()->swift_depth == 0 || new_size <= old_size) return NULL;
+  if (may_fail() || new_size <= old_size) return NULL;
   fprintf(stderr, "lwkt: out of memory (%zu bytes)\n", new_size);
   abort();
 }
 
-/* While Swift runs below Lua nothing may be raised, so the allocator does not say no then; a limit
- * is kept the next time Lua code asks. */
 static bool is_too_much(const struct lwkt_heap *heap, size_t extra) {
-  return heap->limit != 0 && heap->used + extra > heap->limit &&
-         lwkt_percpu()->swift_depth == 0;
+  return heap->limit != 0 && heap->used + extra > heap->limit && may_fail();
 }
 
 void *lwkt_allocate(void *ud, void *block, size_t old_size, size_t new_size) {

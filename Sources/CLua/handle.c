@@ -10,16 +10,30 @@
 
 static const char handle_keys[LWKT_KINDS]; /* registry: the metatable of each kind */
 static const char handle_cache;            /* registry: object -> handle, weak values */
-static const char handle_mark;             /* in each such metatable: it is one of ours */
 
-/* Push the userdata of a handle. */
-static void **new_handle(lua_State *L) {
+/* Every argument of every call is asked whether it is a handle, so the answer is in the block itself:
+ * no other userdata has this size and this address in it. */
+static const char handle_mark;
+
+static struct lwkt_handle *new_handle(lua_State *L, void *object, int kind) {
   lwkt_heap_of(L)->making_handle = true;
-  return lua_newuserdatauv(L, sizeof(void *), 0);
+  struct lwkt_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
+  handle->object = object;
+  handle->mark = &handle_mark;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
+  lua_setmetatable(L, -2);
+  return handle;
+}
+
+/* The length says first that it is a userdata, or a string or table that has no address. */
+static struct lwkt_handle *to_handle(lua_State *L, int index) {
+  if (lua_rawlen(L, index) != sizeof(struct lwkt_handle)) return NULL;
+  struct lwkt_handle *handle = lua_touserdata(L, index);
+  return handle != NULL && handle->mark == &handle_mark ? handle : NULL;
 }
 
 void lwkt_handle_open(lua_State *L) {
-  *new_handle(L) = NULL;
+  new_handle(L, NULL, 0);
   if (lwkt_heap_of(L)->making_handle) {
     fprintf(stderr, "lwkt: this Lua lays out its userdata in another way than LWKT_USERDATA_HEAD\n");
     abort();
@@ -34,17 +48,12 @@ void lwkt_handle_open(lua_State *L) {
 }
 
 void lwkt_handle_setmetatable(lua_State *L, int kind) {
-  lua_pushboolean(L, 1);
-  lua_rawsetp(L, -2, &handle_mark);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
 }
 
 void *lwkt_tohandle(lua_State *L, int index) {
-  void **block = lua_type(L, index) == LUA_TUSERDATA ? lua_touserdata(L, index) : NULL;
-  if (block == NULL || !lua_getmetatable(L, index)) return NULL;
-  int ours = lua_rawgetp(L, -1, &handle_mark) != LUA_TNIL;
-  lwkt_pop(L, 2);
-  return ours ? *block : NULL;
+  struct lwkt_handle *handle = to_handle(L, index);
+  return handle != NULL ? handle->object : NULL;
 }
 
 int lwkt_pushhandle(lua_State *L, void *object, int kind) {
@@ -55,10 +64,7 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind) {
     return 0;
   }
   lwkt_pop(L, 1);
-  void **block = new_handle(L);
-  *block = object;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
-  lua_setmetatable(L, -2);
+  new_handle(L, object, kind);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, -3, object);
   lua_rotate(L, -2, 1);
@@ -67,16 +73,13 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind) {
 }
 
 void lwkt_pushholder(lua_State *L, void *object, int kind) {
-  void **block = new_handle(L);
-  *block = object;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
-  lua_setmetatable(L, -2);
+  new_handle(L, object, kind);
 }
 
 void *lwkt_takeholder(lua_State *L, int index) {
-  void **block = lua_touserdata(L, index);
-  if (block == NULL) return NULL;
-  void *object = *block;
-  *block = NULL;
+  struct lwkt_handle *handle = to_handle(L, index);
+  if (handle == NULL) return NULL;
+  void *object = handle->object;
+  handle->object = NULL;
   return object;
 }

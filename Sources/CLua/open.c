@@ -78,6 +78,7 @@ static int protected_open(lua_State *L) {
   lwkt_open_base(L, is_main);
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
   lua_pop(L, 1);
+  lwkt_open_require(L);
   lua_getglobal(L, "require");
   lua_rawsetp(L, LUA_REGISTRYINDEX, lwkt_require_key());
   if (is_main) return 0;
