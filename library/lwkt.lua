@@ -322,7 +322,6 @@ function msg:abort() end
 ---As a `<close>` variable it is released at the end of the block, on errors too. Tokens
 ---a thread still holds when it ends are released.
 ---@class lwkt.Token
----@field name string Its name.
 local tok = {}
 
 ---Acquire it exclusively; returns the token, for a `<close>` variable.

@@ -125,8 +125,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     switch object.objectKind {
     case .thread: return object.thread.pointee.id
     case .message:
-      return object.message.pointee.holder?.pointee.id
-        ?? object.message.pointee.target?.pointee.owner?.pointee.id
+      return object.message.withLatestHop {
+        ($0.pointee.holder ?? $0.pointee.target?.pointee.owner)?.pointee.id
+      }
     case .token: return object.token.pointee.owner?.pointee.id
     default: return nil
     }
@@ -165,11 +166,12 @@ public func describeObject(_ object: ObjectRef) -> String {
 }
 
 private func describeTarget(_ message: MessageRef) -> String {
-  message.pointee.waitable.lock.lock()
-  defer { message.pointee.waitable.lock.unlock() }
-  if let holder = message.pointee.holder { return "thread " + holder.displayName }
-  if let port = message.pointee.target { return port.displayName }
-  return "the sysport"
+  if message.pointee.systemCall != nil { return "the sysport" }
+  return message.withLatestHop { message in
+    if let holder = message.pointee.holder { return "thread " + holder.displayName }
+    if let port = message.pointee.target { return port.displayName }
+    return "a thread that was sent its handle"
+  }
 }
 
 extension UnsafeMutablePointer where Pointee == HostState {

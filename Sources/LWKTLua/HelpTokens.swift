@@ -117,10 +117,4 @@ let tokenHelp = HelpSubject(
       example: """
         print(lwkt.token("accounts"):held())    --> nil
         """),
-    HelpEntry(
-      .field, "tok.name", "string",
-      "Its name.",
-      example: """
-        print(lwkt.token("accounts").name)      --> accounts
-        """),
   ])

@@ -109,7 +109,7 @@ public final class LuaHost: Sendable {
     host = Host(
       workers: workers,
       binding: Binding(
-        run: { runThread($0) },
+        run: lwkt_run,
         requestSwitch: { lwkt_preempt_self() },
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
