@@ -51,7 +51,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Runs the built command; that it depends on it has it built first.
     .testTarget(
-      name: "CommandTests", dependencies: ["lwkt-lua", "EmbedExample"],
+      name: "CommandTests", dependencies: ["lwkt-lua", "lwkt-docs", "EmbedExample", "LWKTLua"],
       swiftSettings: swiftSettings),
     // What an embedder writes: a small program with Lua in it, run by a test.
     .executableTarget(

@@ -1,38 +1,11 @@
-/* open.c: Lua heaps and the coroutines in them. */
+/* open.c: Lua heaps: their libraries and the globals of threads in them. */
 #include "clua.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char anchors_key;  /* registry: 2*slot+1 -> coroutine, 2*slot+2 -> its globals */
 static const char standard_key; /* registry: the metatable of thread globals */
-
-/* While Swift runs, below Lua or in the loop, nothing may be raised, so the allocator does not say no
- * then; a limit is kept the next time Lua code asks. */
-static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
-  struct lwkt_heap *heap = ud;
-  if (block == NULL) old_size = 0;
-  if (new_size == 0) {
-    heap->used -= old_size;
-    free(block);
-    return NULL;
-  }
-  const struct lwkt_percpu *self = lwkt_percpu();
-  bool may_fail = self->swift_depth == 0 && self->running_L != NULL;
-  if (heap->limit != 0 && may_fail && new_size > old_size &&
-      heap->used + (new_size - old_size) > heap->limit) {
-    return NULL;
-  }
-  void *grown = realloc(block, new_size);
-  if (grown == NULL) {
-    if (may_fail || new_size <= old_size) return NULL;
-    fprintf(stderr, "lwkt: out of memory (%zu bytes)\n", new_size);
-    abort();
-  }
-  heap->used += new_size - old_size;
-  return grown;
-}
 
 static int panicked(lua_State *L) {
   const char *text = lua_tostring(L, -1);
@@ -109,8 +82,7 @@ static int protected_open(lua_State *L) {
   lua_pop(L, 1);
   lwkt_open_hooks(L);
   lwkt_handle_open(L);
-  lua_createtable(L, 8, 0);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lwkt_open_slots(L);
   lwkt_open_base(L, is_main);
   lwkt_open_textonly(L);
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
@@ -131,12 +103,14 @@ static int protected_open(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, globals_pairs);
   lua_setfield(L, -2, "__pairs");
+  lua_pushvalue(L, -1);
+  lwkt_heap_of(L)->globals_meta = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &standard_key);
   return 0;
 }
 
 lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
-  lua_State *L = lua_newstate(allocate, heap);
+  lua_State *L = lua_newstate(lwkt_allocate, heap);
   if (L == NULL) return NULL;
   lua_atpanic(L, panicked);
   *(void **)lua_getextraspace(L) = NULL;
@@ -155,68 +129,7 @@ lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
   return L;
 }
 
-/* ---- coroutines of threads ---- */
-
-lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_State *co = lua_newthread(L);
-  *(void **)lua_getextraspace(co) = co;
-  lua_rawseti(L, -2, 2 * slot + 1);
-  if (environment_of >= 0) {
-    lua_rawgeti(L, -1, 2 * environment_of + 2);
-  } else if (lua_rawgetp(L, LUA_REGISTRYINDEX, &standard_key) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  } else {
-    lua_createtable(L, 0, 0);
-    lua_insert(L, -2);
-    lua_setmetatable(L, -2);
-  }
-  lua_rawseti(L, -2, 2 * slot + 2);
-  lwkt_pop(L, 1);
-  return co;
-}
-
-void lwkt_dropthread(lua_State *L, int slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_pushnil(L);
-  lua_rawseti(L, -2, 2 * slot + 1);
-  lua_pushnil(L);
-  lua_rawseti(L, -2, 2 * slot + 2);
-  lwkt_pop(L, 1);
-}
-
-void lwkt_pushenvironment(lua_State *L, int slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_rawgeti(L, -1, 2 * slot + 2);
-  lua_rotate(L, -2, 1);
-  lwkt_pop(L, 1);
-}
-
-void lwkt_pushownenvironment(lua_State *L) {
-  int slot = lwkt_s_current_slot();
-  if (slot >= 0) {
-    lwkt_pushenvironment(L, slot);
-  } else {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  }
-}
-
 void lwkt_pushstandard(lua_State *L) { lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS); }
-
-int lwkt_closethread(lua_State *L) {
-  struct lwkt_percpu *self = lwkt_percpu();
-  int depth = self->swift_depth;
-  self->swift_depth = 0;
-  self->base_L = L;
-  self->running_L = L;
-  int status = lua_resetthread(L);
-  self = lwkt_percpu();
-  self->running_L = NULL;
-  self->base_L = NULL;
-  self->swift_depth = depth;
-  return status;
-}
 
 /* ---- errors as text ---- */
 
