@@ -22,11 +22,6 @@ static bool is_base(lua_State *L) {
 
 enum { MUST_SWITCH = -2, FAILED = -1 };
 
-/* A coroutine's extra space: the thread (its own coroutine) that is inside it, running or switched
- * away; NULL when it is at rest. Threads that share a heap can see each other's coroutines, and must
- * not resume one that waits for another thread's message. */
-static void **inside(lua_State *co) { return lua_getextraspace(co); }
-
 /* Resume `co` until it yields for its script, ends or fails: the number of results, moved to L, or
  * FAILED with the error moved to L. MUST_SWITCH: L must yield and then call this with fresh 0. */
 static int run(lua_State *L, lua_State *co, int count, bool fresh) {
@@ -40,7 +35,7 @@ static int run(lua_State *L, lua_State *co, int count, bool fresh) {
     lua_xmove(L, co, count);
   }
   for (;;) {
-    *inside(co) = self->base_L;
+    *lwkt_inside(co) = self->base_L;
     self->running_L = co;
     int status = lua_resume(co, L, count, &results);
     self = lwkt_percpu();
@@ -59,7 +54,7 @@ static int run(lua_State *L, lua_State *co, int count, bool fresh) {
       count = 0;
       continue;
     }
-    *inside(co) = NULL;
+    *lwkt_inside(co) = NULL;
     if (status == LUA_OK || status == LUA_YIELD) {
       if (!lua_checkstack(L, results + 1)) {
         lua_pop(co, results);
@@ -76,7 +71,7 @@ static int run(lua_State *L, lua_State *co, int count, bool fresh) {
 
 /* A dead or foreign coroutine is refused before its stack is touched, in the manual's words. */
 static const char *why_not(lua_State *L, lua_State *co) {
-  if (co == L || *inside(co) != NULL) return "cannot resume non-suspended coroutine";
+  if (co == L || *lwkt_inside(co) != NULL) return "cannot resume non-suspended coroutine";
   switch (lua_status(co)) {
   case LUA_YIELD: return NULL;
   case LUA_OK: {
@@ -193,7 +188,7 @@ static int co_yield(lua_State *L) {
 
 static const char *status_of(lua_State *L, lua_State *co) {
   if (L == co) return "running";
-  if (*inside(co) != NULL) return "normal";
+  if (*lwkt_inside(co) != NULL) return "normal";
   switch (lua_status(co)) {
   case LUA_YIELD: return "suspended";
   case LUA_OK: {
@@ -217,6 +212,7 @@ static int co_isyieldable(lua_State *L) {
 }
 
 static int co_running(lua_State *L) {
+  lwkt_reveal(L);
   lua_pushthread(L);
   lua_pushboolean(L, is_base(L));
   return 2;

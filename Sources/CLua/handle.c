@@ -1,26 +1,27 @@
 /* handle.c: how a Lua heap refers to objects that live outside it.
  *
  * One handle per object and heap, so that handles compare and index tables as values should. The
- * cache is weak; an entry whose handle awaits its finaliser is cleared by Lua before that runs. */
+ * cache is weak: Lua clears an entry before it frees the handle. There is no finaliser: the allocator
+ * sees a handle's memory come back (alloc.c). */
 #include "clua.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 /* Registry: object -> handle, weak values; at the number of a kind its metatable, which the registry
- * holds too. A number, since each handle that is pushed is looked for here; a negative
- * one, since luaL_ref gives out the others. */
+ * holds too. A number, since each handle that is pushed is looked for here; a negative one, since
+ * luaL_ref gives out the others. */
 enum { HANDLES = -1 };
+static const char handle_keys[LWKT_KINDS]; /* registry: the metatable of each kind */
 
-/* What a handle's userdata holds. Every argument of every call is asked whether it is a handle, so
- * the answer is in the block itself: no other userdata has this size and this address in it. */
-struct handle {
-  void *object;
-  const void *mark;
-};
-
+/* Every argument of every call is asked whether it is a handle, so the answer is in the block itself:
+ * no other userdata has this size and this address in it. */
 static const char handle_mark;
 
 /* The table of handles is at the top. [-0, +1, m] */
 static void new_handle(lua_State *L, void *object, int kind) {
-  struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
+  lwkt_heap_of(L)->making_handle = true;
+  struct lwkt_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
   handle->object = object;
   handle->mark = &handle_mark;
   lua_rawgeti(L, -2, kind);
@@ -28,16 +29,20 @@ static void new_handle(lua_State *L, void *object, int kind) {
 }
 
 /* The length says first that it is a userdata, or a string or table that has no address. */
-static struct handle *to_handle(lua_State *L, int index) {
-  if (lua_rawlen(L, index) != sizeof(struct handle)) return NULL;
-  struct handle *handle = lua_touserdata(L, index);
+static struct lwkt_handle *to_handle(lua_State *L, int index) {
+  if (lua_rawlen(L, index) != sizeof(struct lwkt_handle)) return NULL;
+  struct lwkt_handle *handle = lua_touserdata(L, index);
   return handle != NULL && handle->mark == &handle_mark ? handle : NULL;
 }
 
-static const char handle_keys[LWKT_KINDS]; /* registry: the metatable of each kind */
-
 void lwkt_handle_open(lua_State *L) {
   lua_createtable(L, LWKT_KINDS, 8);
+  new_handle(L, NULL, 0);
+  if (lwkt_heap_of(L)->making_handle) {
+    fprintf(stderr, "lwkt: this Lua lays out its userdata in another way than LWKT_USERDATA_HEAD\n");
+    abort();
+  }
+  lua_pop(L, 1);
   lua_createtable(L, 0, 1);
   lua_pushstring(L, "v");
   lua_setfield(L, -2, "__mode");
@@ -54,7 +59,7 @@ void lwkt_handle_setmetatable(lua_State *L, int kind) {
 }
 
 void *lwkt_tohandle(lua_State *L, int index) {
-  struct handle *handle = to_handle(L, index);
+  struct lwkt_handle *handle = to_handle(L, index);
   return handle != NULL ? handle->object : NULL;
 }
 
@@ -82,7 +87,7 @@ void lwkt_pushholder(lua_State *L, void *object, int kind) {
 }
 
 void *lwkt_takeholder(lua_State *L, int index) {
-  struct handle *handle = to_handle(L, index);
+  struct lwkt_handle *handle = to_handle(L, index);
   if (handle == NULL) return NULL;
   void *object = handle->object;
   handle->object = NULL;

@@ -102,7 +102,7 @@ public final class LuaHost: Sendable {
   ///     thread worker 0.
   public init(
     workers: Int = LuaHost.usableCPUs, functions: [String: LuaFunction] = [:],
-    background: Bool = true
+    sysport: SysportOptions = SysportOptions(), background: Bool = true
   ) {
     self.functions = functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     LuaHost.installOnce
@@ -115,7 +115,7 @@ public final class LuaHost: Sendable {
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
         workerEnds: { closeHeaps() }),
-      background: background)
+      background: background, sysport: sysport)
     LuaHost.current = self
   }
 

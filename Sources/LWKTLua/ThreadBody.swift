@@ -45,11 +45,9 @@ public func firstTurn(
   }
   let main = heap.pointee.state
   let slot = heap.pointee.takeSlot()
-  guard lua_checkstack(main, 8) != 0, let L = lwkt_newthread(main, slot, -1) else {
-    heap.pointee.giveSlot(slot)
-    failUnstarted(thread, "not enough memory for a coroutine")
-    return nil
-  }
+  // Nothing fails here: the allocator does not say no while Swift runs.
+  _ = lua_checkstack(main, 8)
+  let L = lwkt_newthread(main, slot, -1).unsafelyUnwrapped
   domain.add(thread)
   thread.pointee.slot = slot
   thread.pointee.machine = UnsafeMutableRawPointer(L)
@@ -147,9 +145,7 @@ extension LuaHeap {
 
 /// `package.path` and the rest as the creator had them.
 private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<LuaHeap>) {
-  guard let settings = thread.existingExtras?.settings, heap.pointee.settings !== settings else {
-    return
-  }
+  guard let settings = thread.takeSettings(), heap.pointee.settings !== settings else { return }
   heap.pointee.settings = settings
   installSettings(heap.pointee.state, settings, heap.pointee.copyState)
 }
@@ -244,8 +240,7 @@ func string(_ L: LuaState, _ index: Int32) -> String {
 /// The thread leaves its heap. The heap stays, for others.
 private func release(_ thread: ThreadRef, _ L: LuaState) {
   let heap = LuaHeap.of(L)
-  lwkt_dropthread(heap.pointee.state, thread.pointee.slot)
-  heap.pointee.giveSlot(thread.pointee.slot)
+  heap.pointee.giveSlot(thread.pointee.slot, coroutine: L)
   thread.pointee.machine = nil
   if thread.pointee.extras != nil { thread.closePorts() }
 }

@@ -101,7 +101,8 @@ int lwkt_s_current_slot(void);
 /* How many tokens the running thread has acquired, and release down to so many. */
 int lwkt_s_token_count(void);
 void lwkt_s_token_unwind(int count);
-/* A handle's __gc: give its reference back. */
+/* A handle's memory is freed: give its reference back. Called by the allocator, at any point at which
+ * Lua may collect. */
 void lwkt_s_release(void *object);
 /* Park the native stack of the running thread. False: no stack to be had. */
 bool lwkt_s_park(int switch_kind);
@@ -160,21 +161,62 @@ void lwkt_preempt_self(void);
 
 /* ---- opening (open.c) ---- */
 
+struct lwkt_arena;
+
 struct lwkt_heap {
   size_t used;  /* bytes Lua has now */
   size_t limit; /* the most it may have while Lua code runs; 0: no limit */
   void *swift;  /* the Swift side of this heap */
+  struct lwkt_arena *arena; /* its small blocks (alloc.c) */
+  bool making_handle;       /* the next userdata of a handle's size is one */
+  bool reveals;             /* coroutines may be known to anybody: see slot.c */
+  /* Places in the registry, so that no key need be hashed. */
+  int anchors;      /* the coroutines and globals of threads */
+  int globals_meta; /* the metatable of threads' globals, 0 in the main heap */
+  int libraries;    /* C libraries that are loaded */
+  int package_note; /* see package.c; 0 before the first use */
 };
+
+static inline struct lwkt_heap *lwkt_heap_of(lua_State *L) {
+  void *heap;
+  lua_getallocf(L, &heap);
+  return (struct lwkt_heap *)heap;
+}
+
+/* A coroutine's extra space: the thread (its own coroutine) that is inside it, running or switched
+ * away; NULL when it is at rest. Threads that share a heap can see each other's coroutines, and must
+ * not resume one that waits for another thread's message. A thread's own coroutine has itself there,
+ * and one byte more once a script may know it. */
+static inline void **lwkt_inside(lua_State *co) { return (void **)lua_getextraspace(co); }
+
+/* The allocator of Lua heaps: `ud` is the heap. */
+void *lwkt_allocate(void *ud, void *block, size_t old_size, size_t new_size);
+/* Give back what a heap still keeps when its state is closed. */
+void lwkt_heap_dispose(struct lwkt_heap *heap);
+/* What a handle's userdata holds. */
+struct lwkt_handle {
+  void *object;
+  const void *mark;
+};
+/* A userdata without user values has its bytes behind so many of Lua's. */
+#define LWKT_USERDATA_HEAD 32
 
 /* A new Lua heap with its libraries; NULL without memory. `is_main` keeps one globals table, as in
  * stock Lua; else threads have globals of their own over a common standard one. */
 lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main);
 
-/* A new coroutine anchored at `slot`, with its globals: the standard ones for `slot`'s environment
- * if `environment_of` < 0, else those of that slot's thread. [-0, +0, m] */
+/* ---- the places of threads in a heap (slot.c) ---- */
+
+/* Make the table of places. [-0, +0, m] */
+void lwkt_open_slots(lua_State *L);
+/* The coroutine for a thread at `slot`, new or used again, with its globals: new ones if
+ * `environment_of` < 0, else those of that slot's thread. [-0, +0, m] */
 lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of);
-/* The heap no longer holds the coroutine of `slot`. [-0, +0, -] */
-void lwkt_dropthread(lua_State *L, int slot);
+/* The thread at `slot` is over. If `keep`, and nobody can know its coroutine, it stays there for the
+ * next one; returns whether. L: another coroutine of the heap. [-0, +0, -] */
+bool lwkt_dropthread(lua_State *L, lua_State *co, int slot, bool keep);
+/* A script is shown this coroutine: if it is a thread's own it will be no other's. [-0, +0, -] */
+void lwkt_reveal(lua_State *co);
 /* Push the globals of `slot`'s thread. [-0, +1, -] */
 void lwkt_pushenvironment(lua_State *L, int slot);
 /* Push the globals of the running thread; outside threads, the heap's. [-0, +1, -] */
@@ -191,10 +233,8 @@ void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main);
 /* Push the text for an error value at `index`, as the standalone interpreter words it. [-0, +1, -] */
 void lwkt_pusherrortext(lua_State *L, int index);
 
-/* Load a chunk from memory or a file (NULL: stdin). Status; the function or the message is pushed.
- * [-0, +1, -] */
+/* Load a chunk from memory. Status; the function or the message is pushed. [-0, +1, -] */
 int lwkt_loadbuffer(lua_State *L, const char *bytes, size_t count, const char *name);
-int lwkt_loadfile(lua_State *L, const char *path);
 
 /* The source and line of the Lua function that called the running C function. False: there is
  * none. `source` is Lua's until the function is collected. [-0, +0, -] */
@@ -278,8 +318,5 @@ int lwkt_registered_number(lua_State *L);
 
 /* Set a global of the heap, raw, to the value at the top. [-1, +0, m] */
 void lwkt_setglobal(lua_State *L, const char *name);
-/* Replace the `count` functions at the top by one that calls them in order, each with its own
- * arguments, and returns nothing. [-count, +1, m] */
-void lwkt_pushsequence(lua_State *L, int count);
 
 #endif
