@@ -13,23 +13,20 @@ static const char standard_key; /* registry: the metatable of thread globals */
 static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
   struct lwkt_heap *heap = ud;
   if (block == NULL) old_size = 0;
+  size_t used = heap->used - old_size + new_size;
   if (new_size == 0) {
-    heap->used -= old_size;
+    heap->used = used;
     free(block);
     return NULL;
   }
-  bool may_fail = lwkt_percpu()->swift_depth == 0;
-  if (heap->limit != 0 && may_fail && new_size > old_size &&
-      heap->used + (new_size - old_size) > heap->limit) {
-    return NULL;
-  }
+  if (used > heap->limit && new_size > old_size && lwkt_percpu()->swift_depth == 0) return NULL;
   void *grown = realloc(block, new_size);
   if (grown == NULL) {
-    if (may_fail || new_size <= old_size) return NULL;
+    if (new_size <= old_size || lwkt_percpu()->swift_depth == 0) return NULL;
     fprintf(stderr, "lwkt: out of memory (%zu bytes)\n", new_size);
     abort();
   }
-  heap->used += new_size - old_size;
+  heap->used = used;
   return grown;
 }
 
@@ -107,7 +104,12 @@ static int protected_open(lua_State *L) {
   lua_pop(L, 1);
   lua_getglobal(L, "require");
   lua_rawsetp(L, LUA_REGISTRYINDEX, lwkt_require_key());
-  if (is_main) return 0;
+  if (is_main) {
+    struct lwkt_heap *heap;
+    lua_getallocf(L, (void **)&heap);
+    heap->resumer = lwkt_new_resumer(L);
+    return 0;
+  }
   lua_pushglobaltable(L);
   lua_pushnil(L);
   lua_setfield(L, -2, "_G");
@@ -139,6 +141,7 @@ lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
     return NULL;
   }
   lua_gc(L, LUA_GCRESTART);
+  if (is_main) lua_gc(L, LUA_GCGEN, 0, 0); /* as the standalone interpreter does */
   return L;
 }
 
@@ -231,18 +234,13 @@ void lwkt_pusherrortext(lua_State *L, int index) {
 static int traceback(lua_State *L) {
   lua_State *dead = lua_touserdata(L, 1);
   luaL_traceback(L, dead, NULL, 0);
-  if (lua_toboolean(L, 2)) {
-    lua_pushliteral(L, "\n\t[C]: in ?");
-    lua_concat(L, 2);
-  }
   return 1;
 }
 
-void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main) {
+void lwkt_pushtraceback(lua_State *L, lua_State *dead) {
   lua_pushcfunction(L, traceback);
   lua_pushlightuserdata(L, dead);
-  lua_pushboolean(L, is_main);
-  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
     lwkt_pop(L, 1);
     lua_pushliteral(L, "stack traceback:\n\t(not enough memory)");
   }

@@ -46,7 +46,7 @@ static int after_require(lua_State *L, int status, lua_KContext context) {
  * or, where Lua cannot yield, by parking its native stack. */
 static int switch_away(lua_State *L, int kind, lua_KFunction next) {
   struct lwkt_percpu *self = lwkt_percpu();
-  if (lua_isyieldable(L)) {
+  if (lwkt_can_yield(L)) {
     self->switch_kind = kind;
     return lua_yieldk(L, 0, 0, next);
   }
@@ -80,7 +80,7 @@ static int finish(lua_State *L, int result) {
     lua_callk(L, 1, 1, 0, after_require);
     return after_require(L, LUA_OK, 0);
   case LWKT_EXIT:
-    if (lua_isyieldable(L)) {
+    if (lwkt_can_yield(L)) {
       lwkt_percpu()->switch_kind = LWKT_SWITCH_EXIT;
       return lua_yieldk(L, 0, 0, after_yield);
     }
@@ -92,21 +92,21 @@ static int finish(lua_State *L, int result) {
 
 int lwkt_yield_function(lua_State *L) {
   lua_settop(L, 0);
-  if (lua_isyieldable(L)) {
+  if (lwkt_can_yield(L)) {
     lwkt_percpu()->switch_kind = LWKT_SWITCH_YIELD;
     return lua_yield(L, 0);
   }
   return switch_away(L, LWKT_SWITCH_YIELD, after_yield);
 }
 
-int lwkt_resume(lua_State *L, int count, int *kind, int *results) {
+int lwkt_resume(lua_State *L, lua_State *from, int count, int *kind, int *results) {
   struct lwkt_percpu *self = lwkt_percpu();
   int depth = self->swift_depth;
   self->swift_depth = 0;
   self->switch_kind = LWKT_SWITCH_NONE;
   self->base_L = L;
   self->running_L = L;
-  int status = lua_resume(L, NULL, count, results);
+  int status = lua_resume(L, from, count, results);
   self = lwkt_percpu();
   self->running_L = NULL;
   self->base_L = NULL;

@@ -47,7 +47,10 @@ struct LuaHeap {
   static func make(isMain: Bool) -> UnsafeMutablePointer<LuaHeap>? {
     let heap = UnsafeMutablePointer<LuaHeap>.allocate(capacity: 1)
     let allocator = UnsafeMutableRawPointer(heap).assumingMemoryBound(to: lwkt_heap.self)
-    allocator.initialize(to: lwkt_heap(used: 0, limit: 0, swift: UnsafeMutableRawPointer(heap)))
+    allocator.initialize(
+      to: lwkt_heap(
+        used: 0, limit: Int.max, resumer: nil, warning_continues: false,
+        swift: UnsafeMutableRawPointer(heap)))
     guard let L = lwkt_newheap(allocator, isMain) else {
       heap.deallocate()
       return nil
@@ -84,7 +87,7 @@ struct LuaHeap {
 extension UnsafeMutablePointer where Pointee == LuaHeap {
   /// Close the state: finalisers run, handles give their references back. Its worker, no thread in it.
   func close() {
-    pointee.allocator.limit = 0
+    pointee.allocator.limit = Int.max
     lua_close(pointee.state)
     CopyState.close(pointee.copyState)
     pointee.domain?.destroy()

@@ -118,6 +118,7 @@ public final class LuaHost: Sendable {
         workerEnds: { closeHeaps() }),
       background: background)
     LuaHost.current = self
+    if background { lwkt_note_threads() }
   }
 
   private static let installOnce: Void = { lwkt_preempt_install() }()
@@ -182,12 +183,13 @@ public final class LuaHost: Sendable {
     }
     let slot = heap.pointee.takeSlot()
     guard let L = lwkt_newthread(main, slot, -1) else { return }
-    lwkt_move(main, L, 1)
     _ = lua_checkstack(L, Int32(arguments.count) + 8)
+    lwkt_push_main(L)
+    lwkt_move(main, L, 1)
     for argument in arguments { pushValue(L, argument) }
     thread.pointee.slot = slot
     thread.pointee.machine = UnsafeMutableRawPointer(L)
-    thread.pointee.startCount = Int32(arguments.count)
+    thread.pointee.startCount = Int32(arguments.count) + 1
     domain.add(thread)
     thread.extras.whenEnded = { L, succeeded, results in
       if succeeded {

@@ -53,7 +53,7 @@ private func report(_ error: LuaHostError, _ program: String) {
   switch error {
   case .load(let message): printError(program + ": " + message)
   case .runtime(let message, let traceback):
-    printError(program + ": " + message + "\n" + traceback)
+    printError(program + ": " + message + (traceback.isEmpty ? "" : "\n" + traceback))
   }
 }
 

@@ -19,12 +19,13 @@ func runThread(_ raw: UnsafeMutableRawPointer) -> Int32 {
 private func turn(_ thread: ThreadRef, _ L: LuaState, _ count: Int32) -> Int32 {
   var kind: Int32 = 0
   var results: Int32 = 0
-  let status = lwkt_resume(L, count, &kind, &results)
+  let resumer =
+    thread.pointee.flags.contains(.main) ? LuaHeap.of(L).pointee.allocator.resumer : nil
+  let status = lwkt_resume(L, resumer, count, &kind, &results)
   if status == LUA_YIELD, kind < Int32(LWKT_SWITCH_EXIT.rawValue) {
     return outcome(of: kind).rawValue
   }
   let heap = LuaHeap.of(L)
-  if status == LUA_YIELD, kind == Int32(LWKT_SWITCH_LEAVE.rawValue) { leaveProcess(L, heap) }
   end(thread, L, status, kind, results)
   // A heap of a thread's own goes with the last thread in it.
   if heap.pointee.isPrivate, heap.pointee.domain?.pointee.threadCount == 0 {
@@ -157,15 +158,6 @@ private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<Lua
 
 // MARK: The end
 
-/// `os.exit` with its state to be closed first.
-private func leaveProcess(_ L: LuaState, _ heap: UnsafeMutablePointer<LuaHeap>) -> Never {
-  let status = lwkt_percpu().pointee.leave_status
-  _ = lwkt_closethread(L)
-  lwkt_percpu().pointee.td = nil
-  lua_close(heap.pointee.state)
-  exit(status)
-}
-
 /// The coroutine has returned, failed or exited. The thread's worker.
 private func end(
   _ thread: ThreadRef, _ L: LuaState, _ status: Int32, _ kind: Int32, _ results: Int32
@@ -225,13 +217,16 @@ private func copyError(
 private func noteTraceback(_ thread: ThreadRef, _ L: LuaState) {
   let main = LuaHeap.of(L).pointee.state
   guard lua_checkstack(main, 8) != 0 else { return }
-  if lua_checkstack(L, 4) != 0 {
-    lwkt_pusherrortext(L, lua_gettop(L))
-    lwkt_move(L, main, 1)
-  } else {
-    pushString(main, "stack overflow")
+  let isMain = thread.pointee.flags.contains(.main)
+  if !isMain || !lwkt_push_report(main) {
+    if lua_checkstack(L, 4) != 0 {
+      lwkt_pusherrortext(L, lua_gettop(L))
+      lwkt_move(L, main, 1)
+    } else {
+      pushString(main, "stack overflow")
+    }
+    if isMain { pushString(main, "") } else { lwkt_pushtraceback(main, L) }
   }
-  lwkt_pushtraceback(main, L, thread.pointee.flags.contains(.main))
   thread.setDeath(message: string(main, -2), traceback: string(main, -1))
   lwkt_pop(main, 2)
 }

@@ -20,6 +20,7 @@ public func create(_ L: OpaquePointer?) -> Int32 {
     return badType(L, functionAt, "function")
   }
   let creator = currentThread
+  lwkt_note_threads()
   // What may be refused comes first: a refused create takes no number.
   var start = Payload()
   if options.sharing {
@@ -202,7 +203,7 @@ public func setcpuSelf(_ L: OpaquePointer?) -> Int32 {
     lua_pushboolean(L, 1)
     return 1
   }
-  guard lua_isyieldable(L) != 0, currentThread.moveSelf(to: Int(cpu)) else {
+  guard lwkt_can_yield(L), currentThread.moveSelf(to: Int(cpu)) else {
     return pushFailure(L, "a thread in the same heap is held on this worker", 16)
   }
   currentThread.pointee.resumption = Resumption.none.rawValue

@@ -107,9 +107,21 @@ bool lwkt_s_take_interrupt(void);
 /* Call a Swift function for Lua: the body of every trampoline. */
 int lwkt_call(lua_State *L, int (*function)(lua_State *));
 
+/* A coroutine's extra space: the thread (its own coroutine) that is inside it, running or switched
+ * away; NULL when it is at rest, and when something else than our coroutine library resumes it. */
+static inline void **lwkt_inside(lua_State *co) { return lua_getextraspace(co); }
+
+/* Can the thread that runs `L` go back to the loop by yielding? Else its native stack is parked. It
+ * cannot across a C function that calls back, nor across one that resumes a coroutine itself, which
+ * would take the yield for the coroutine's own. [-0, +0, -] */
+static inline bool lwkt_can_yield(lua_State *L) {
+  return lua_isyieldable(L) && *lwkt_inside(L) == lwkt_percpu()->base_L;
+}
+
 /* Run a coroutine as a thread: resume it with `count` arguments on its stack, and say through
- * `kind` (enum lwkt_switch_kind) why it came back if it yielded. [-count, +?, -] */
-int lwkt_resume(lua_State *L, int count, int *kind, int *results);
+ * `kind` (enum lwkt_switch_kind) why it came back if it yielded. `from`: the resumer of a main
+ * program, else NULL. [-count, +?, -] */
+int lwkt_resume(lua_State *L, lua_State *from, int count, int *kind, int *results);
 
 /* Give way while runnable: what `lwkt.yield` is. */
 int lwkt_yield_function(lua_State *L);
@@ -118,6 +130,8 @@ int lwkt_yield_function(lua_State *L);
 
 /* Install the handler of the preemption signal. Once a process. */
 void lwkt_preempt_install(void);
+/* Yield in a hook, and leave no trace of it. The last thing the hook does. [-0, +0, e] */
+void lwkt_hook_yield(lua_State *L);
 /* Make `kernel_thread`'s running coroutine yield at its next instruction. */
 void lwkt_preempt_signal(unsigned long kernel_thread);
 /* The same for the running coroutine of this worker. */
@@ -127,7 +141,9 @@ void lwkt_preempt_self(void);
 
 struct lwkt_heap {
   size_t used;  /* bytes Lua has now */
-  size_t limit; /* the most it may have while Lua code runs; 0: no limit */
+  size_t limit; /* the most it may have while Lua code runs */
+  lua_State *resumer; /* of main programs; NULL: this heap is for threads */
+  bool warning_continues; /* a piece of a warning is out, more will follow */
   void *swift;  /* the Swift side of this heap */
 };
 
@@ -152,7 +168,19 @@ void lwkt_pushstandard(lua_State *L);
 int lwkt_closethread(lua_State *L);
 
 /* Push the traceback of a coroutine that died, as text. [-0, +1, -] */
-void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main);
+void lwkt_pushtraceback(lua_State *L, lua_State *dead);
+
+/* Make the resumer that main programs of this heap have. [-0, +0, m] (level.c) */
+lua_State *lwkt_new_resumer(lua_State *L);
+/* Before the call of a main chunk by the function at the bottom of L: have it begin, by giving way at
+ * its first instruction, at the level in C calls that main chunks have. [-0, +0, -] */
+void lwkt_begin_at_level(lua_State *L);
+/* Push the function that calls a main chunk, its first argument, with the other arguments.
+ * [-0, +1, -] (mainchunk.c) */
+void lwkt_push_main(lua_State *L);
+/* Push the message and the traceback of the error that ended this heap's main program. False, and
+ * nothing pushed: the error had neither. [-0, +(2|0), m] */
+bool lwkt_push_report(lua_State *L);
 /* Push the text for an error value at `index`, as the standalone interpreter words it. [-0, +1, -] */
 void lwkt_pusherrortext(lua_State *L, int index);
 
@@ -173,6 +201,8 @@ bool lwkt_pushbig(lua_State *L, const char *bytes, size_t count);
 int lwkt_open_coroutine(lua_State *L);
 /* debug.sethook and gethook that get on with preemption (preempt.c). */
 void lwkt_open_hooks(lua_State *L);
+/* From now on the program has threads. Any kernel thread. (base.c) */
+void lwkt_note_threads(void);
 /* print, load and the rest that differ from stock (base.c). */
 void lwkt_open_base(lua_State *L, bool is_main);
 /* The lwkt module: pushes it. (module.c) */
