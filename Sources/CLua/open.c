@@ -8,8 +8,13 @@
 static const char anchors_key;  /* registry: 2*slot+1 -> coroutine, 2*slot+2 -> its globals */
 static const char standard_key; /* registry: the metatable of thread globals */
 
-/* While Swift runs below Lua nothing may be raised, so the allocator does not say no then; a limit
- * is kept the next time Lua code asks. */
+/* While Swift runs, below Lua or in the loop, nothing may be raised, so the allocator does not say no
+ * then; a limit is kept the next time Lua code asks. */
+static bool may_fail(void) {
+  const struct lwkt_percpu *self = lwkt_percpu();
+  return self->swift_depth == 0 && self->running_L != NULL;
+}
+
 static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
   struct lwkt_heap *heap = ud;
   if (block == NULL) old_size = 0;
@@ -19,10 +24,10 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     free(block);
     return NULL;
   }
-  if (used > heap->limit && new_size > old_size && lwkt_percpu()->swift_depth == 0) return NULL;
+  if (used > heap->limit && new_size > old_size && may_fail()) return NULL;
   void *grown = realloc(block, new_size);
   if (grown == NULL) {
-    if (new_size <= old_size || lwkt_percpu()->swift_depth == 0) return NULL;
+    if (new_size <= old_size || may_fail()) return NULL;
     fprintf(stderr, "lwkt: out of memory (%zu bytes)\n", new_size);
     abort();
   }
@@ -102,14 +107,10 @@ static int protected_open(lua_State *L) {
   lwkt_open_base(L, is_main);
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
   lua_pop(L, 1);
+  lwkt_open_require(L);
   lua_getglobal(L, "require");
   lua_rawsetp(L, LUA_REGISTRYINDEX, lwkt_require_key());
-  if (is_main) {
-    struct lwkt_heap *heap;
-    lua_getallocf(L, (void **)&heap);
-    heap->resumer = lwkt_new_resumer(L);
-    return 0;
-  }
+  if (is_main) return 0;
   lua_pushglobaltable(L);
   lua_pushnil(L);
   lua_setfield(L, -2, "_G");

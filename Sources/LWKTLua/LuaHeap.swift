@@ -49,7 +49,7 @@ struct LuaHeap {
     let allocator = UnsafeMutableRawPointer(heap).assumingMemoryBound(to: lwkt_heap.self)
     allocator.initialize(
       to: lwkt_heap(
-        used: 0, limit: Int.max, resumer: nil, warning_continues: false,
+        used: 0, limit: Int.max, warning_continues: false,
         swift: UnsafeMutableRawPointer(heap)))
     guard let L = lwkt_newheap(allocator, isMain) else {
       heap.deallocate()

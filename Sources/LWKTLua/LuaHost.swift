@@ -109,19 +109,21 @@ public final class LuaHost: Sendable {
     host = Host(
       workers: workers,
       binding: Binding(
-        run: { runThread($0) },
+        run: lwkt_run,
         requestSwitch: { lwkt_preempt_self() },
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
-        waitText: { $0.existingExtras?.waitText },
         workerEnds: { closeHeaps() }),
       background: background)
     LuaHost.current = self
     if background { lwkt_note_threads() }
   }
 
-  private static let installOnce: Void = { lwkt_preempt_install() }()
+  private static let installOnce: Void = {
+    lwkt_preempt_install()
+    lwkt_make_resumer()
+  }()
 
   /// Run `chunk` as a thread and wait for its end. Not from a worker.
   public func run(_ chunk: String, name: String = "chunk", arguments: [LuaValue] = []) throws
