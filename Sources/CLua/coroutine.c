@@ -20,9 +20,6 @@ static bool is_base(lua_State *L) {
 
 enum { MUST_SWITCH = -2, FAILED = -1 };
 
-/* Threads that share a heap can see each other's coroutines, and must not resume one that waits for
- * another thread's message: `lwkt_inside` tells. */
-
 /* Resume `co` until it yields for its script, ends or fails: the number of results, moved to L, or
  * FAILED with the error moved to L. MUST_SWITCH: L must yield and then call this with fresh 0. */
 static int run(lua_State *L, lua_State *co, int count, bool fresh) {
@@ -228,6 +225,7 @@ static int co_isyieldable(lua_State *L) {
 }
 
 static int co_running(lua_State *L) {
+  lwkt_reveal(L);
   lua_pushthread(L);
   lua_pushboolean(L, is_base(L));
   return 2;

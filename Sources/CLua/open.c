@@ -1,39 +1,11 @@
-/* open.c: Lua heaps and the coroutines in them. */
+/* open.c: Lua heaps: their libraries and the globals of threads in them. */
 #include "clua.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char anchors_key;  /* registry: 2*slot+1 -> coroutine, 2*slot+2 -> its globals */
 static const char standard_key; /* registry: the metatable of thread globals */
-
-/* While Swift runs, below Lua or in the loop, nothing may be raised, so the allocator does not say no
- * then; a limit is kept the next time Lua code asks. */
-static bool may_fail(void) {
-  const struct lwkt_percpu *self = lwkt_percpu();
-  return self->swift_depth == 0 && self->running_L != NULL;
-}
-
-static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
-  struct lwkt_heap *heap = ud;
-  if (block == NULL) old_size = 0;
-  size_t used = heap->used - old_size + new_size;
-  if (new_size == 0) {
-    heap->used = used;
-    free(block);
-    return NULL;
-  }
-  if (used > heap->limit && new_size > old_size && may_fail()) return NULL;
-  void *grown = realloc(block, new_size);
-  if (grown == NULL) {
-    if (new_size <= old_size || may_fail()) return NULL;
-    fprintf(stderr, "lwkt: out of memory (%zu bytes)\n", new_size);
-    abort();
-  }
-  heap->used = used;
-  return grown;
-}
 
 static int panicked(lua_State *L) {
   const char *text = lua_tostring(L, -1);
@@ -91,8 +63,16 @@ static int globals_pairs(lua_State *L) {
   return 3;
 }
 
+static bool ignores_environment; /* written before the first heap is made */
+
+void lwkt_ignore_environment(void) { ignores_environment = true; }
+
 static int protected_open(lua_State *L) {
   bool is_main = lua_toboolean(L, 1);
+  if (ignores_environment) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+  }
   luaL_openlibs(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lwkt_open_coroutine(L);
@@ -102,9 +82,9 @@ static int protected_open(lua_State *L) {
   lua_pop(L, 1);
   lwkt_open_hooks(L);
   lwkt_handle_open(L);
-  lua_createtable(L, 8, 0);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lwkt_open_slots(L);
   lwkt_open_base(L, is_main);
+  lwkt_open_textonly(L);
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
   lua_pop(L, 1);
   lwkt_open_require(L);
@@ -123,12 +103,14 @@ static int protected_open(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, globals_pairs);
   lua_setfield(L, -2, "__pairs");
+  lua_pushvalue(L, -1);
+  lwkt_heap_of(L)->globals_meta = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &standard_key);
   return 0;
 }
 
 lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
-  lua_State *L = lua_newstate(allocate, heap);
+  lua_State *L = lua_newstate(lwkt_allocate, heap);
   if (L == NULL) return NULL;
   lua_atpanic(L, panicked);
   *(void **)lua_getextraspace(L) = NULL;
@@ -142,72 +124,12 @@ lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
     return NULL;
   }
   lua_gc(L, LUA_GCRESTART);
-  if (is_main) lua_gc(L, LUA_GCGEN, 0, 0); /* as the standalone interpreter does */
+  /* As in the standalone interpreter. */
+  if (is_main) lua_gc(L, LUA_GCGEN, 0, 0);
   return L;
 }
 
-/* ---- coroutines of threads ---- */
-
-lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_State *co = lua_newthread(L);
-  *(void **)lua_getextraspace(co) = co;
-  lua_rawseti(L, -2, 2 * slot + 1);
-  if (environment_of >= 0) {
-    lua_rawgeti(L, -1, 2 * environment_of + 2);
-  } else if (lua_rawgetp(L, LUA_REGISTRYINDEX, &standard_key) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  } else {
-    lua_createtable(L, 0, 0);
-    lua_insert(L, -2);
-    lua_setmetatable(L, -2);
-  }
-  lua_rawseti(L, -2, 2 * slot + 2);
-  lwkt_pop(L, 1);
-  return co;
-}
-
-void lwkt_dropthread(lua_State *L, int slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_pushnil(L);
-  lua_rawseti(L, -2, 2 * slot + 1);
-  lua_pushnil(L);
-  lua_rawseti(L, -2, 2 * slot + 2);
-  lwkt_pop(L, 1);
-}
-
-void lwkt_pushenvironment(lua_State *L, int slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_rawgeti(L, -1, 2 * slot + 2);
-  lua_rotate(L, -2, 1);
-  lwkt_pop(L, 1);
-}
-
-void lwkt_pushownenvironment(lua_State *L) {
-  int slot = lwkt_s_current_slot();
-  if (slot >= 0) {
-    lwkt_pushenvironment(L, slot);
-  } else {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  }
-}
-
 void lwkt_pushstandard(lua_State *L) { lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS); }
-
-int lwkt_closethread(lua_State *L) {
-  struct lwkt_percpu *self = lwkt_percpu();
-  int depth = self->swift_depth;
-  self->swift_depth = 0;
-  self->base_L = L;
-  self->running_L = L;
-  int status = lua_resetthread(L);
-  self = lwkt_percpu();
-  self->running_L = NULL;
-  self->base_L = NULL;
-  self->swift_depth = depth;
-  return status;
-}
 
 /* ---- errors as text ---- */
 
@@ -235,13 +157,18 @@ void lwkt_pusherrortext(lua_State *L, int index) {
 static int traceback(lua_State *L) {
   lua_State *dead = lua_touserdata(L, 1);
   luaL_traceback(L, dead, NULL, 0);
+  if (lua_toboolean(L, 2)) {
+    lua_pushliteral(L, "\n\t[C]: in ?");
+    lua_concat(L, 2);
+  }
   return 1;
 }
 
-void lwkt_pushtraceback(lua_State *L, lua_State *dead) {
+void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main) {
   lua_pushcfunction(L, traceback);
   lua_pushlightuserdata(L, dead);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+  lua_pushboolean(L, is_main);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
     lwkt_pop(L, 1);
     lua_pushliteral(L, "stack traceback:\n\t(not enough memory)");
   }
@@ -251,21 +178,6 @@ void lwkt_pushtraceback(lua_State *L, lua_State *dead) {
 
 int lwkt_loadbuffer(lua_State *L, const char *bytes, size_t count, const char *name) {
   return luaL_loadbufferx(L, bytes, count, name, NULL);
-}
-
-static int protected_loadfile(lua_State *L) {
-  lua_pushinteger(L, luaL_loadfilex(L, lua_touserdata(L, 1), NULL));
-  return 2;
-}
-
-int lwkt_loadfile(lua_State *L, const char *path) {
-  lua_pushcfunction(L, protected_loadfile);
-  lua_pushlightuserdata(L, (void *)path);
-  int status = lua_pcall(L, 1, 2, 0);
-  if (status != LUA_OK) return status;
-  status = (int)lua_tointegerx(L, -1, NULL);
-  lwkt_pop(L, 1);
-  return status;
 }
 
 bool lwkt_where(lua_State *L, const char **source, int *line) {
@@ -305,25 +217,4 @@ void lwkt_setglobal(lua_State *L, const char *name) {
   lua_rotate(L, -3, -1);
   lua_rawset(L, -3);
   lwkt_pop(L, 1);
-}
-
-/* Upvalue 1: how many functions; they follow. The context counts those that have run. */
-static int sequence_next(lua_State *L, int status, lua_KContext done) {
-  (void)status;
-  int count = (int)lua_tointeger(L, lua_upvalueindex(1));
-  int arguments = lua_gettop(L);
-  for (int index = (int)done; index < count; index++) {
-    lua_pushvalue(L, lua_upvalueindex(2 + index));
-    for (int argument = 1; argument <= arguments; argument++) lua_pushvalue(L, argument);
-    lua_callk(L, arguments, 0, index + 1, sequence_next);
-  }
-  return 0;
-}
-
-static int sequence(lua_State *L) { return sequence_next(L, LUA_OK, 0); }
-
-void lwkt_pushsequence(lua_State *L, int count) {
-  lua_pushinteger(L, count);
-  lua_rotate(L, -(count + 1), 1);
-  lua_pushcclosure(L, sequence, count + 1);
 }

@@ -170,6 +170,7 @@ static int sethook(lua_State *L) {
     lua_sethook(of, NULL, 0, 0);
     return 0;
   }
+  lwkt_reveal(of); /* the hook is kept for this coroutine */
   struct settings *settings = lua_newuserdatauv(L, sizeof *settings, 0);
   *settings = (struct settings){.mask = mask, .count = count, .remaining = count};
   push_settings_table(L);
@@ -207,12 +208,21 @@ static int gethook(lua_State *L) {
   return 3;
 }
 
+/* debug.getregistry: who has it can find all coroutines. */
+static int getregistry(lua_State *L) {
+  lwkt_heap_of(L)->reveals = true;
+  lua_pushvalue(L, LUA_REGISTRYINDEX);
+  return 1;
+}
+
 void lwkt_open_hooks(lua_State *L) {
   lua_getglobal(L, "debug");
   lua_pushcfunction(L, sethook);
   lua_setfield(L, -2, "sethook");
   lua_pushcfunction(L, gethook);
   lua_setfield(L, -2, "gethook");
+  lua_pushcfunction(L, getregistry);
+  lua_setfield(L, -2, "getregistry");
   lua_pop(L, 1);
 }
 

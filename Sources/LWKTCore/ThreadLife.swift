@@ -279,6 +279,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
   func destroy() {
     addressOf(&pointee.start).dispose()
     addressOf(&pointee.result).dispose()
+    if let inheritance = pointee.inheritance {
+      Unmanaged<AnyObject>.fromOpaque(inheritance).release()
+    }
     if let reason = abortReason {
       reason.dispose()
       reason.deallocate()

@@ -98,7 +98,7 @@ enum BytecodeFormat {
     defer { freeBytes(&dump) }
     let text = UnsafeRawPointer(source.utf8Start).assumingMemoryBound(to: CChar.self)
     guard luaL_loadbufferx(L, text, source.utf8CodeUnitCount, "=check", "t") == LUA_OK,
-      lua_pcallk(L, 0, 1, 0, 0, nil) == LUA_OK, lwkt_dump(L, -1, &dump)
+      isPrototypeFound(L), lwkt_dump(L, -1, &dump)
     else { return false }
     let bytes = UnsafeRawBufferPointer(start: dump.data, count: dump.count)
     guard let analysis = try? BytecodeAnalysis(bytes), analysis.upvalues.count == 2,
@@ -121,6 +121,19 @@ enum BytecodeFormat {
       return false
     }
     return true
+  }
+
+  /// The chunk at the top of the stack makes a function: do two that it makes, which are pushed, have
+  /// the same prototype, and the chunk another?
+  private static func isPrototypeFound(_ L: LuaState) -> Bool {
+    let chunk = lua_gettop(L)
+    for _ in 0..<2 {
+      lua_pushvalue(L, chunk)
+      guard lua_pcallk(L, 0, 1, 0, 0, nil) == LUA_OK else { return false }
+    }
+    let prototype = lwkt_prototype(L, -1)
+    return prototype != nil && prototype == lwkt_prototype(L, -2)
+      && prototype != lwkt_prototype(L, chunk) && lua_topointer(L, -1) != lua_topointer(L, -2)
   }
 }
 

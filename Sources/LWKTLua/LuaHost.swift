@@ -102,7 +102,7 @@ public final class LuaHost: Sendable {
   ///     thread worker 0.
   public init(
     workers: Int = LuaHost.usableCPUs, functions: [String: LuaFunction] = [:],
-    background: Bool = true
+    sysport: SysportOptions = SysportOptions(), background: Bool = true
   ) {
     self.functions = functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     LuaHost.installOnce
@@ -115,7 +115,7 @@ public final class LuaHost: Sendable {
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
         workerEnds: { closeHeaps() }),
-      background: background)
+      background: background, sysport: sysport)
     LuaHost.current = self
     if background { lwkt_note_threads() }
   }
@@ -186,12 +186,11 @@ public final class LuaHost: Sendable {
     let slot = heap.pointee.takeSlot()
     guard let L = lwkt_newthread(main, slot, -1) else { return }
     _ = lua_checkstack(L, Int32(arguments.count) + 8)
-    lwkt_push_main(L)
     lwkt_move(main, L, 1)
     for argument in arguments { pushValue(L, argument) }
     thread.pointee.slot = slot
     thread.pointee.machine = UnsafeMutableRawPointer(L)
-    thread.pointee.startCount = Int32(arguments.count) + 1
+    thread.pointee.startCount = Int32(arguments.count)
     domain.add(thread)
     thread.extras.whenEnded = { L, succeeded, results in
       if succeeded {

@@ -44,11 +44,9 @@ public func firstTurn(
   }
   let main = heap.pointee.state
   let slot = heap.pointee.takeSlot()
-  guard lua_checkstack(main, 8) != 0, let L = lwkt_newthread(main, slot, -1) else {
-    heap.pointee.giveSlot(slot)
-    failUnstarted(thread, "not enough memory for a coroutine")
-    return nil
-  }
+  // Nothing fails here: the allocator does not say no while Swift runs.
+  _ = lua_checkstack(main, 8)
+  let L = lwkt_newthread(main, slot, -1).unsafelyUnwrapped
   domain.add(thread)
   thread.pointee.slot = slot
   thread.pointee.machine = UnsafeMutableRawPointer(L)
@@ -146,9 +144,7 @@ extension LuaHeap {
 
 /// `package.path` and the rest as the creator had them.
 private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<LuaHeap>) {
-  guard let settings = thread.existingExtras?.settings, heap.pointee.settings !== settings else {
-    return
-  }
+  guard let settings = thread.takeSettings(), heap.pointee.settings !== settings else { return }
   heap.pointee.settings = settings
   installSettings(heap.pointee.state, settings, heap.pointee.copyState)
 }
@@ -214,16 +210,13 @@ private func copyError(
 private func noteTraceback(_ thread: ThreadRef, _ L: LuaState) {
   let main = LuaHeap.of(L).pointee.state
   guard lua_checkstack(main, 8) != 0 else { return }
-  let isMain = thread.pointee.flags.contains(.main)
-  if !isMain || !lwkt_push_report(main) {
-    if lua_checkstack(L, 4) != 0 {
-      lwkt_pusherrortext(L, lua_gettop(L))
-      lwkt_move(L, main, 1)
-    } else {
-      pushString(main, "stack overflow")
-    }
-    if isMain { pushString(main, "") } else { lwkt_pushtraceback(main, L) }
+  if lua_checkstack(L, 4) != 0 {
+    lwkt_pusherrortext(L, lua_gettop(L))
+    lwkt_move(L, main, 1)
+  } else {
+    pushString(main, "stack overflow")
   }
+  lwkt_pushtraceback(main, L, thread.pointee.flags.contains(.main))
   thread.setDeath(message: string(main, -2), traceback: string(main, -1))
   lwkt_pop(main, 2)
 }
@@ -237,8 +230,7 @@ func string(_ L: LuaState, _ index: Int32) -> String {
 /// The thread leaves its heap. The heap stays, for others.
 private func release(_ thread: ThreadRef, _ L: LuaState) {
   let heap = LuaHeap.of(L)
-  lwkt_dropthread(heap.pointee.state, thread.pointee.slot)
-  heap.pointee.giveSlot(thread.pointee.slot)
+  heap.pointee.giveSlot(thread.pointee.slot, coroutine: L)
   thread.pointee.machine = nil
   if thread.pointee.extras != nil { thread.closePorts() }
 }

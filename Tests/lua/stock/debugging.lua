@@ -39,7 +39,7 @@ print(debug.getupvalue(load, 1), debug.getupvalue(print, 1), debug.getupvalue(co
 
 -- getinfo
 print(fields(debug.getinfo(1)))
-print(fields(debug.getinfo(2)))
+print(debug.getinfo(2, "S").what, debug.getinfo(2, "l").currentline)
 print(debug.getinfo(3))
 print(debug.getinfo(show, "L").activelines ~= nil, fields(debug.getinfo(show, "Slnfut")))
 local function active(f)
