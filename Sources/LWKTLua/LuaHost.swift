@@ -117,9 +117,13 @@ public final class LuaHost: Sendable {
         workerEnds: { closeHeaps() }),
       background: background, sysport: sysport)
     LuaHost.current = self
+    if background { lwkt_note_threads() }
   }
 
-  private static let installOnce: Void = { lwkt_preempt_install() }()
+  private static let installOnce: Void = {
+    lwkt_preempt_install()
+    lwkt_make_resumer()
+  }()
 
   /// Run `chunk` as a thread and wait for its end. Not from a worker.
   public func run(_ chunk: String, name: String = "chunk", arguments: [LuaValue] = []) throws
@@ -181,8 +185,8 @@ public final class LuaHost: Sendable {
     }
     let slot = heap.pointee.takeSlot()
     guard let L = lwkt_newthread(main, slot, -1) else { return }
-    lwkt_move(main, L, 1)
     _ = lua_checkstack(L, Int32(arguments.count) + 8)
+    lwkt_move(main, L, 1)
     for argument in arguments { pushValue(L, argument) }
     thread.pointee.slot = slot
     thread.pointee.machine = UnsafeMutableRawPointer(L)

@@ -10,6 +10,8 @@ enum Place {
   static let package = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   static let scripts = package.appendingPathComponent("scripts")
+  /// The standalone interpreter of stock Lua.
+  static let stockLua = "/usr/bin/lua5.4"
   static let luaTests = package.appendingPathComponent("Tests/lua")
 
   /// The folder of built products: the one of the test bundle that runs now.
@@ -79,7 +81,7 @@ private actor Gate {
 
 /// One run of a program.
 struct Child {
-  /// A name among the built products, or a path.
+  /// A built product, or the path of another program.
   var program = "lwkt-lua"
   var arguments: [String] = []
   var input = ""
@@ -136,8 +138,9 @@ struct Child {
     process.arguments =
       [
         "--default-signal=INT,QUIT,PIPE",
-        program.hasPrefix("/") ? program : Place.products.appendingPathComponent(program).path,
-      ] + arguments
+        URL(fileURLWithPath: program, relativeTo: Place.products).path,
+      ]
+      + arguments
     process.currentDirectoryURL = directory
     process.environment = environment
     process.standardInput = try FileHandle(forReadingFrom: files[0])
