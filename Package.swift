@@ -38,7 +38,7 @@ let package = Package(
       name: "LWKTLua", dependencies: ["LWKTCore", "CLua", "CLWKT"], swiftSettings: swiftSettings),
     .executableTarget(
       name: "lwkt-lua",
-      dependencies: ["LWKTLua", "CLWKT"],
+      dependencies: ["LWKTLua", "LWKTCore", "CLWKT"],
       swiftSettings: swiftSettings,
       // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]
@@ -51,7 +51,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Runs the built command; that it depends on it has it built first.
     .testTarget(
-      name: "CommandTests", dependencies: ["lwkt-lua", "EmbedExample"],
+      name: "CommandTests", dependencies: ["lwkt-lua", "lwkt-docs", "EmbedExample", "LWKTLua"],
       swiftSettings: swiftSettings),
     // What an embedder writes: a small program with Lua in it, run by a test.
     .executableTarget(

@@ -47,12 +47,6 @@ static int handle_newindex(lua_State *L) {
   return luaL_error(L, "cannot set '%s' of %s: its fields are read-only", field, object);
 }
 
-static int handle_gc(lua_State *L) {
-  void *object = lwkt_takeholder(L, 1);
-  if (object != NULL) lwkt_s_release(object);
-  return 0;
-}
-
 /* Method names: the part of the function's name after `prefix`. */
 static void set_methods(lua_State *L, const luaL_Reg *methods, const char *prefix) {
   size_t skip = strlen(prefix);
@@ -67,8 +61,6 @@ void lwkt_new_handle_type(lua_State *L, const char *name, const luaL_Reg *method
   lua_createtable(L, 0, 8);
   lua_pushstring(L, name);
   lua_setfield(L, -2, "__name");
-  lua_pushcfunction(L, handle_gc);
-  lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, l_handle_tostring);
   lua_setfield(L, -2, "__tostring");
   lua_pushcfunction(L, handle_newindex);

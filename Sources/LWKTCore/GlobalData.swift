@@ -22,7 +22,7 @@ public struct GlobalData: ~Copyable {
   public internal(set) var coarseNow: UInt64 = 0
   /// Switches until the loop looks at clock and ring again.
   var switchesToPoll = GlobalData.switchesPerPoll
-  /// Threads woken to the head of the run queue since one was taken from the tail's side.
+  /// Threads woken to the head of the run queue since one was preempted.
   var boosts = 0
   /// IPIs that found their queue full.
   var backlog = IPIBacklog()

@@ -282,6 +282,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
     addressOf(&pointee.start).dispose()
     addressOf(&pointee.result).dispose()
+    if let inheritance = pointee.inheritance {
+      Unmanaged<AnyObject>.fromOpaque(inheritance).release()
+    }
     if let reason = abortReason {
       reason.dispose()
       reason.deallocate()
@@ -296,6 +299,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       current.deallocate()
     }
     pointee.systemCall?.release()
+    pointee.request?.object.releaseObject()
     pointee.path.release()
     pointee.name?.deallocate()
     pointee.waitText?.deallocate()
