@@ -36,9 +36,11 @@ let package = Package(
     .target(name: "LWKTCore", dependencies: ["CLWKT"], swiftSettings: swiftSettings),
     .target(
       name: "LWKTLua", dependencies: ["LWKTCore", "CLua", "CLWKT"], swiftSettings: swiftSettings),
+    // The command's arguments without the Swift library's detour.
+    .target(name: "CArguments", cSettings: cSettings),
     .executableTarget(
       name: "lwkt-lua",
-      dependencies: ["LWKTLua", "LWKTCore", "CLWKT"],
+      dependencies: ["LWKTLua", "LWKTCore", "CLWKT", "CArguments"],
       swiftSettings: swiftSettings,
       // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`. What else
       // is special, link/ld says.

@@ -3,11 +3,13 @@
 #include "clwkt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -64,24 +66,31 @@ void lwkt_unblock_signal(int number) {
   pthread_sigmask(SIG_UNBLOCK, &one, NULL);
 }
 
+/* The beginning of a small file as text: false if there is none. Without stdio, which would cost more
+ * than all the rest: this is done whenever a program starts. */
+static bool read_text(const char *path, char *text, size_t room) {
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  ssize_t count = read(descriptor, text, room - 1);
+  close(descriptor);
+  text[count > 0 ? count : 0] = 0;
+  return count > 0;
+}
+
 /* The quota of the cgroup in whole cpus, rounded up, or `most`. */
 static int cgroup_quota(int most) {
-  char line[64];
-  long quota = -1, period = 0;
-  FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-  if (file != NULL) {
-    if (fgets(line, sizeof line, file) != NULL) {
-      if (sscanf(line, "%ld %ld", &quota, &period) != 2) quota = -1;
-    }
-    fclose(file);
+  char text[64], *end;
+  long quota, period;
+  if (read_text("/sys/fs/cgroup/cpu.max", text, sizeof text)) {
+    quota = strtol(text, &end, 10); /* "max" is 0 */
+    period = strtol(end, NULL, 10);
   } else {
-    FILE *v1 = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re");
-    FILE *v1p = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "re");
-    if (v1 != NULL && v1p != NULL && fscanf(v1, "%ld", &quota) == 1 &&
-        fscanf(v1p, "%ld", &period) != 1)
-      quota = -1;
-    if (v1 != NULL) fclose(v1);
-    if (v1p != NULL) fclose(v1p);
+    if (!read_text("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text)) return most;
+    quota = strtol(text, NULL, 10);
+    if (quota <= 0 || !read_text("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text, sizeof text)) {
+      return most;
+    }
+    period = strtol(text, NULL, 10);
   }
   if (quota <= 0 || period <= 0) return most;
   long cpus = (quota + period - 1) / period;
@@ -108,6 +117,7 @@ void lwkt_print_error(const char *text) {
 /* ---- Ctrl-C ---- */
 
 static _Atomic(uint32_t *) interrupt_word;
+static _Atomic(_Atomic(bool) *) interrupt_attention;
 static _Atomic(bool) was_interrupted;
 
 static void on_interrupt(int number) {
@@ -117,6 +127,9 @@ static void on_interrupt(int number) {
   uint32_t *word = atomic_load(&interrupt_word);
   __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
   lwkt_futex_wake(word, 1);
+  atomic_store(atomic_load(&interrupt_attention), true);
+  /* Lua code that runs here is interrupted as if it were to be preempted. */
+  raise(SIGURG);
   errno = saved;
 }
 
@@ -129,12 +142,17 @@ static void arm_interrupt(void) {
   sigaction(SIGINT, &action, NULL);
 }
 
-void lwkt_catch_interrupt(void *word) {
+void lwkt_catch_interrupt(void *word, void *attention) {
+  atomic_store(&interrupt_attention, attention);
   atomic_store(&interrupt_word, word);
   arm_interrupt();
 }
 
+bool lwkt_was_interrupted(void) {
+  return atomic_load_explicit(&was_interrupted, memory_order_relaxed);
+}
+
 bool lwkt_take_interrupt(void) {
-  if (!atomic_load_explicit(&was_interrupted, memory_order_relaxed)) return false;
+  if (!lwkt_was_interrupted()) return false;
   return atomic_exchange(&was_interrupted, false);
 }

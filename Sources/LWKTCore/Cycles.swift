@@ -121,6 +121,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.holdersMade += 1
     if pointee.holdersMade >= pointee.holdersLimit {
       pointee.shared.pointee.attention.store(true, ordering: .relaxed)
+      pointee.host.pointee.monitor.start(pointee.host)
     }
   }
 

@@ -384,8 +384,8 @@ public final class Host: Sendable {
       to: HostState(
         workers: workers, binding: binding, policy: policy, background: background,
         ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport))
-    state.pointee.monitor.start(state)
     if background {
+      state.pointee.monitor.start(state)
       state.startWorkers(through: 0)
     } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
@@ -446,7 +446,7 @@ public final class Host: Sendable {
   }
 
   /// How many cpus this process may really use: its affinity mask and its cgroup's quota.
-  public static var usableCPUs: Int { max(1, min(256, Int(lwkt_usable_cpus()))) }
+  public static let usableCPUs = max(1, min(256, Int(lwkt_usable_cpus())))
 }
 
 /// A closure on its way to a worker.

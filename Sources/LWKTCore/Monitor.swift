@@ -4,6 +4,11 @@
 // run for a whole quantum while others wait, has an IPI gone unanswered? Then it has the binding signal
 // that worker. When a busy worker has a timer it looks just after that is due: a worker that switches
 // has seen to it by then, one that does not is signalled. It sleeps when all workers do.
+//
+// It costs a short program a tenth of its time to be started and waited for, and is not needed while a
+// single thread computes. So it is started by whoever first makes something for it to watch: a second
+// thread, a time limit, a system call, a worker that falls asleep, one that wants to be called to its
+// loop. Until then Ctrl-C sees to itself: its handler arms the hook of preemption.
 
 import CLWKT
 import Glibc
@@ -12,7 +17,12 @@ import Synchronization
 /// Constant after `start` but for the atomics.
 final class Monitor: Sendable {
   private nonisolated(unsafe) var kernelThread = pthread_t()
-  private let isStarted = Atomic<Bool>(false)
+  private enum Life {
+    static let none: UInt32 = 0
+    static let starting: UInt32 = 1
+    static let started: UInt32 = 2
+  }
+  private let life = Atomic<UInt32>(Life.none)
   /// A futex: what it sleeps for.
   private nonisolated(unsafe) let sleepWord: UnsafeMutablePointer<Atomic<UInt32>>
   private nonisolated(unsafe) var host: HostRef?
@@ -41,8 +51,21 @@ final class Monitor: Sendable {
     sleepWord.deallocate()
   }
 
-  /// The kernel thread that makes the host.
+  /// See to it that it runs. Any worker, or the kernel thread that makes the host. Without a kernel
+  /// thread to be had the next one who asks tries again.
+  @inline(__always)
   func start(_ host: HostRef) {
+    if life.load(ordering: .relaxed) == Life.none { startFirst(host) }
+  }
+
+  /// A release by whoever starts it, for `join`.
+  @inline(never)
+  private func startFirst(_ host: HostRef) {
+    guard
+      life.compareExchange(
+        expected: Life.none, desired: Life.starting, ordering: .acquiring
+      ).exchanged
+    else { return }
     self.host = host
     let me = Unmanaged.passUnretained(self).toOpaque()
     let error = pthread_create(
@@ -51,14 +74,14 @@ final class Monitor: Sendable {
         Unmanaged<Monitor>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().watch()
         return nil
       }, me)
-    precondition(error == 0, "cannot create the monitor's kernel thread")
-    isStarted.store(true, ordering: .releasing)
+    life.store(error == 0 ? Life.started : Life.none, ordering: .releasing)
   }
 
   /// Wait until it has ended, which it does when the host has stopped and every loop is left: until
-  /// then threads may have to be made to let go.
+  /// then threads may have to be made to let go. Nobody starts it any more.
   func join() {
-    guard isStarted.exchange(false, ordering: .acquiringAndReleasing) else { return }
+    let last = life.exchange(Life.none, ordering: .acquiringAndReleasing)
+    guard last == Life.started else { return }
     pthread_join(kernelThread, nil)
   }
 
@@ -73,8 +96,11 @@ final class Monitor: Sendable {
     if sleepWord.pointee.load(ordering: .sequentiallyConsistent) == Sleep.deep { wake() }
   }
 
-  /// Ctrl-C ends its sleep.
-  func catchInterrupt() { lwkt_catch_interrupt(sleepWord) }
+  /// Ctrl-C ends its sleep; before it is started, it calls worker 0 to its loop.
+  func catchInterrupt(_ host: HostRef) {
+    let attention = withUnsafePointer(to: host.shared(0).pointee.attention) { $0 }
+    lwkt_catch_interrupt(sleepWord, UnsafeMutableRawPointer(mutating: attention))
+  }
 
   /// What was last seen of one worker.
   private struct Seen {
@@ -197,7 +223,12 @@ extension UnsafeMutablePointer where Pointee == HostState {
   public func catchInterrupt(for thread: ThreadRef) {
     thread.object.retainObject()
     pointee.mainThread.store(UInt(bitPattern: thread), ordering: .releasing)
-    pointee.monitor.catchInterrupt()
+    pointee.monitor.catchInterrupt(self)
+  }
+
+  /// Is this the thread that Ctrl-C is for?
+  func isInterruptible(_ thread: ThreadRef) -> Bool {
+    pointee.mainThread.load(ordering: .relaxed) == UInt(bitPattern: thread)
   }
 
   /// The monitor: Ctrl-C has come.
@@ -220,5 +251,14 @@ extension UnsafeMutablePointer where Pointee == HostState {
   func preemptWorker(_ cpu: Int) {
     guard pointee.globalSlot(cpu).pointee.load(ordering: .acquiring) != 0 else { return }
     pointee.binding.preempt(pthread_t(shared(cpu).pointee.kernelThread.load(ordering: .relaxed)))
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Thread {
+  /// Has Ctrl-C come for this thread, by way of the monitor or while there is none? Takes it. The
+  /// current thread.
+  public func takeInterrupt() -> Bool {
+    if pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing) { return true }
+    return lwkt_was_interrupted() && pointee.host.isInterruptible(self) && lwkt_take_interrupt()
   }
 }

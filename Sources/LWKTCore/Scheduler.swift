@@ -342,6 +342,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     stopIfAsked()
     collectCyclesIfDue()
     readClock()
+    if lwkt_was_interrupted() { pointee.host.pointee.monitor.start(pointee.host) }
     drainIPIs()
     if pointee.backlog.count > 0 { flushBacklog() }
     checkTimers()
@@ -447,6 +448,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func sleep() {
     let host = pointee.host
     let shared = pointee.shared
+    host.pointee.monitor.start(host)
     let inFlight = pointee.sysport?.inFlight ?? 0
     let state =
       pointee.sysport?.sleepsInEngine ?? false

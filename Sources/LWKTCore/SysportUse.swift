@@ -10,6 +10,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   @inline(never)
   private func makeSysport() -> Sysport {
+    pointee.host.pointee.monitor.start(pointee.host)
     let sysport = Sysport(self)
     pointee.sysport = sysport
     return sysport

@@ -48,7 +48,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     else { return false }
     object.retainObject()
     let host = pointee.host
-    host.pointee.allThreads.add(1, ordering: .relaxed)
+    if host.pointee.allThreads.add(1, ordering: .relaxed).oldValue > 0 {
+      host.pointee.monitor.start(host)
+    }
     if !pointee.flags.contains(.daemon) { host.pointee.liveThreads.add(1, ordering: .relaxed) }
     let home = cpu
     if home != 0 { host.startWorkers(through: home) }

@@ -41,7 +41,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.scopes = scope
     let timer = addressOf(&scope.pointee.timer)
     timer.pointee.deadline = deadline
-    if deadline != .max { mycpu.armTimer(timer) }
+    if deadline != .max {
+      pointee.host.pointee.monitor.start(pointee.host)
+      mycpu.armTimer(timer)
+    }
     return scope
   }
 

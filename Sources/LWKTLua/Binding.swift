@@ -273,10 +273,7 @@ public func mustEnd() -> Bool {
 }
 
 @c(lwkt_s_take_interrupt)
-public func takeInterrupt() -> Bool {
-  lwktCurrentThread()?.pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)
-    ?? false
-}
+public func takeInterrupt() -> Bool { lwktCurrentThread()?.takeInterrupt() ?? false }
 
 // MARK: Waiting
 

@@ -89,9 +89,12 @@ int lwkt_usable_cpus(void);
 void lwkt_block_all_signals(void);
 
 /* From now on the first Ctrl-C (SIGINT) is counted and wakes whoever sleeps on the futex `word`,
- * which it sets to 0; a second one kills. Once a process. */
-void lwkt_catch_interrupt(void *word);
-/* Has Ctrl-C come since the last call? Then a second one no longer kills. */
+ * which it sets to 0; a second one kills. It also makes the bool `attention` true and raises SIGURG, the
+ * signal of preemption, where it is delivered. Once a process. */
+void lwkt_catch_interrupt(void *word, void *attention);
+/* Has Ctrl-C come and not been taken? */
+bool lwkt_was_interrupted(void);
+/* Has it? Takes it. */
 bool lwkt_take_interrupt(void);
 
 /* Let the calling kernel thread have this signal, whatever it has inherited. */
