@@ -14,7 +14,7 @@ public func handleToString(_ L: OpaquePointer?) -> Int32 {
   return 1
 }
 
-private func describeHandle(_ object: ObjectRef) -> String {
+func describeHandle(_ object: ObjectRef) -> String {
   switch object.objectKind {
   case .port where object.isUrgentRole: describeObject(object) + " urgent"
   case .message:

@@ -54,6 +54,7 @@ private func report(_ error: LuaHostError, _ program: String) {
   case .load(let message): printError(program + ": " + message)
   case .runtime(let message, let traceback):
     printError(program + ": " + message + "\n" + traceback)
+  case .argument, .ended, .misuse: printError(program + ": " + error.description)
   }
 }
 
