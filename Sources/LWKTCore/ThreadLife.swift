@@ -296,6 +296,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       current.deallocate()
     }
     pointee.systemCall?.release()
+    pointee.request?.object.releaseObject()
     pointee.path.release()
     pointee.name?.deallocate()
     pointee.waitText?.deallocate()

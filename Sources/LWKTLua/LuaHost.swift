@@ -101,7 +101,8 @@ public final class LuaHost: Sendable {
   /// - Parameter background: As embedders have it. Else the calling kernel thread becomes worker 0
   ///   when the program is run, and the host ends with it.
   init(
-    workers: Int, functions: [String: LuaFunction] = [:], background: Bool,
+    workers: Int, functions: [String: LuaFunction] = [:],
+    sysport: SysportOptions = SysportOptions(), background: Bool,
     report: (@Sendable (String) -> Void)? = nil
   ) {
     self.functions = functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
@@ -116,7 +117,7 @@ public final class LuaHost: Sendable {
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
         workerEnds: { closeHeaps() }),
-      background: background)
+      background: background, sysport: sysport)
     LuaHost.current = self
   }
 

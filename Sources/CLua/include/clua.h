@@ -49,6 +49,7 @@ static inline void lwkt_pop(lua_State *L, int n) { lua_settop(L, -n - 1); }
 static inline int lwkt_next(lua_State *L, int index) { return lua_next(L, index); }
 
 #include "clua_binding.h"
+#include "clua_program.h"
 #include "clua_sysport.h"
 
 #endif

@@ -233,10 +233,8 @@ void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main);
 /* Push the text for an error value at `index`, as the standalone interpreter words it. [-0, +1, -] */
 void lwkt_pusherrortext(lua_State *L, int index);
 
-/* Load a chunk from memory or a file (NULL: stdin). Status; the function or the message is pushed.
- * [-0, +1, -] */
+/* Load a chunk from memory. Status; the function or the message is pushed. [-0, +1, -] */
 int lwkt_loadbuffer(lua_State *L, const char *bytes, size_t count, const char *name);
-int lwkt_loadfile(lua_State *L, const char *path);
 
 /* The source and line of the Lua function that called the running C function. False: there is
  * none. `source` is Lua's until the function is collected. [-0, +0, -] */
@@ -320,8 +318,5 @@ int lwkt_registered_number(lua_State *L);
 
 /* Set a global of the heap, raw, to the value at the top. [-1, +0, m] */
 void lwkt_setglobal(lua_State *L, const char *name);
-/* Replace the `count` functions at the top by one that calls them in order, each with its own
- * arguments, and returns nothing. [-count, +1, m] */
-void lwkt_pushsequence(lua_State *L, int count);
 
 #endif
