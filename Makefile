@@ -30,7 +30,7 @@ TSAN := TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 \
 ASAN := ASAN_OPTIONS="detect_stack_use_after_return=0 abort_on_error=0" \
   LSAN_OPTIONS="suppressions=$(CURDIR)/Tests/Sanitizers/leak.supp"
 
-.PHONY: help setup build run test docs bench bench-peers bench-growth tsan asan format lint
+.PHONY: help setup build run test docs docc bench bench-peers bench-growth tsan asan format lint
 .PHONY: counts counts-renew install clean
 
 help: ## show this
@@ -72,6 +72,18 @@ docs: setup ## write the manual's reference and library/lwkt.lua from the help t
 	$(SWIFT) build $(RELEASE) --product lwkt-docs
 	.build/release/lwkt-docs $(CURDIR)
 
+# In a folder of its own, since symbol graphs are written while compiling. `docc` is the toolchain's.
+DOCC ?= $(dir $(shell readlink -f $(SWIFT)))docc
+docc: setup ## build the documentation of the Swift API, in .build-docc/LWKTLua.doccarchive
+	rm -rf .build-docc/symbols && mkdir -p .build-docc/symbols
+	$(SWIFT) build --scratch-path .build-docc --target LWKTLua -Xswiftc -emit-symbol-graph \
+	  -Xswiftc -emit-symbol-graph-dir -Xswiftc $(CURDIR)/.build-docc/symbols
+	rm -f .build-docc/symbols/LWKTCore*
+	$(DOCC) convert Sources/LWKTLua/LWKTLua.docc --warnings-as-errors \
+	  --fallback-display-name LWKTLua --fallback-bundle-identifier lwkt-lua.LWKTLua \
+	  --additional-symbol-graph-dir .build-docc/symbols \
+	  --output-path .build-docc/LWKTLua.doccarchive
+
 tsan: setup ## run all tests under the thread sanitizer
 	$(SANITIZED) $(TSAN) $(SWIFT) test --sanitize=thread --scratch-path .build-tsan
 
@@ -107,4 +119,4 @@ install: build ## install into PREFIX, by default /usr/local
 	install -m 644 scripts/*.lua $(DESTDIR)$(PREFIX)/share/lwkt-lua
 
 clean: ## remove all that was built
-	rm -rf .build .build-tsan .build-asan
+	rm -rf .build .build-docc .build-tsan .build-asan
