@@ -75,7 +75,7 @@ docs: setup ## write the manual's reference and library/lwkt.lua from the help t
 # In a folder of its own, since symbol graphs are written while compiling. `docc` is the toolchain's.
 DOCC ?= $(dir $(shell readlink -f $(SWIFT)))docc
 docc: setup ## build the documentation of the Swift API, in .build-docc/LWKTLua.doccarchive
-	rm -rf .build-docc/symbols && mkdir -p .build-docc/symbols
+	mkdir -p .build-docc/symbols
 	$(SWIFT) build --scratch-path .build-docc --target LWKTLua -Xswiftc -emit-symbol-graph \
 	  -Xswiftc -emit-symbol-graph-dir -Xswiftc $(CURDIR)/.build-docc/symbols
 	rm -f .build-docc/symbols/LWKTCore*

@@ -78,6 +78,7 @@ static int begin(lua_State *L, const struct lwkt_step *step, lua_KContext number
     lwkt_explain_refusal(L, step->text);
     return status;
   }
+  if (step->kind != LWKT_STEP_LIBRARY) lwkt_begin_at_level(L);
   return lua_pcallk(L, arguments, results, HANDLER, number, step_ended);
 }
 

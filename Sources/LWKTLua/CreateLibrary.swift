@@ -6,7 +6,7 @@ import Glibc
 import LWKTCore
 
 @c(lwkt_s_create)
-public func create(_ L: OpaquePointer?) -> Int32 {
+package func create(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   var options = ThreadOptions()
   var functionAt: Int32 = 1
@@ -19,6 +19,7 @@ public func create(_ L: OpaquePointer?) -> Int32 {
     return badType(L, functionAt, "function")
   }
   let creator = currentThread
+  lwkt_note_threads()
   // What may be refused comes first: a refused create takes no number.
   var start = Payload()
   if options.sharing {

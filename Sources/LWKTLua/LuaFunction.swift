@@ -39,6 +39,7 @@ public enum LuaAnswer: Sendable {
 public final class LuaPending: Sendable {
   let answer = PendingAnswer()
 
+  /// Results that are not there yet. Any kernel thread.
   public init() {}
 
   deinit { fail("the answer was dropped") }

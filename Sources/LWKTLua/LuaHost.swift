@@ -119,9 +119,13 @@ public final class LuaHost: Sendable {
         workerEnds: { closeHeaps() }),
       background: background, sysport: sysport)
     LuaHost.current = self
+    if background { lwkt_note_threads() }
   }
 
-  private static let installOnce: Void = { lwkt_preempt_install() }()
+  private static let installOnce: Void = {
+    lwkt_preempt_install()
+    lwkt_make_resumer()
+  }()
 
   /// Run `chunk` as a thread and wait for its end. Any kernel thread but the host's own workers; not
   /// in a task, whose kernel thread must not be blocked: there use `start`.
@@ -148,8 +152,12 @@ public final class LuaHost: Sendable {
   /// Run `chunk` as a thread and do not wait. Any kernel thread, also in tasks and registered
   /// functions.
   ///
-  /// - Parameter whenDone: Called once, with what `run` would return or throw: on a worker, which it
-  ///   should not hold up, or on the calling kernel thread if the host has ended.
+  /// - Parameters:
+  ///   - chunk: Lua source. Each chunk has globals of its own.
+  ///   - name: What stands before the line number in messages.
+  ///   - arguments: The chunk's `...`.
+  ///   - whenDone: Called once, with what `run` would return or throw: on a worker, which it should
+  ///     not hold up, or on the calling kernel thread if the host has ended.
   public func start(
     _ chunk: String, name: String = "chunk", arguments: [LuaValue] = [],
     whenDone: @escaping @Sendable (Result<[LuaValue], LuaHostError>) -> Void
@@ -244,6 +252,7 @@ public final class LuaHost: Sendable {
     }
     let slot = heap.pointee.takeSlot()
     guard let L = lwkt_newthread(main, slot, -1) else { return }
+    _ = lua_checkstack(L, 8)
     lwkt_move(main, L, 1)
     do throws(LuaValueProblem) {
       try pushValues(L, arguments)

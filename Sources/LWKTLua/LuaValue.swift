@@ -12,7 +12,9 @@
 /// and parts of a table are read by subscript, `options["limits"][2]`, which is `.nil` where there is
 /// nothing.
 public indirect enum LuaValue: Sendable {
+  /// No value.
   case `nil`
+  /// True or false.
   case boolean(Bool)
   /// A number that is an integer: Lua's integers have 64 bits.
   case integer(Int64)
@@ -71,6 +73,7 @@ extension LuaValue: Hashable {
     Dictionary(pairs.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
   }
 
+  /// Tables that are equal hash alike, whatever the order of their pairs.
   public func hash(into hasher: inout Hasher) {
     switch self {
     case .nil: hasher.combine(0)
@@ -143,12 +146,17 @@ extension LuaValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
   ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral,
   ExpressibleByDictionaryLiteral
 {
+  /// `true`, `false`.
   public init(booleanLiteral value: Bool) { self = .boolean(value) }
+  /// `42`, an integer.
   public init(integerLiteral value: Int64) { self = .integer(value) }
+  /// `4.2`, a float.
   public init(floatLiteral value: Double) { self = .number(value) }
+  /// `"text"`.
   public init(stringLiteral value: String) { self = .string(value) }
-  /// As `list`.
+  /// `[1, "two"]`, as `list(_:)` makes it.
   public init(arrayLiteral elements: LuaValue...) { self = .list(elements) }
+  /// `["name": "x", 1: true]`. A pair whose value is `nil` leaves no key in Lua.
   public init(dictionaryLiteral elements: (LuaValue, LuaValue)...) {
     self = .table(elements.map { ($0.0, $0.1) })
   }

@@ -7,14 +7,13 @@ import LWKTCore
 
 /// The turn in which the thread ends. In the loop.
 @c(lwkt_s_turn_ended)
-public func turnEnded(
+package func turnEnded(
   _ raw: UnsafeMutableRawPointer?, _ L: OpaquePointer?, _ status: Int32, _ kind: Int32,
   _ results: Int32
 ) {
   let thread = raw.unsafelyUnwrapped.assumingMemoryBound(to: Thread.self)
   let L = L.unsafelyUnwrapped
   let heap = LuaHeap.of(L)
-  if status == LUA_YIELD, kind == Int32(LWKT_SWITCH_LEAVE.rawValue) { leaveProcess(L, heap) }
   end(thread, L, status, kind, results)
   // A heap of a thread's own goes with the last thread in it.
   if heap.pointee.isPrivate, heap.pointee.domain?.pointee.threadCount == 0 {
@@ -31,7 +30,7 @@ private let ownHeaps = 48
 
 /// Build the thread in a heap of the worker that runs it. In the loop.
 @c(lwkt_s_first_turn)
-public func firstTurn(
+package func firstTurn(
   _ raw: UnsafeMutableRawPointer?, _ count: UnsafeMutablePointer<Int32>?
 ) -> OpaquePointer? {
   let thread = raw.unsafelyUnwrapped.assumingMemoryBound(to: Thread.self)
@@ -81,7 +80,7 @@ private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
 /// Inside the thread: decode the start again, as often as modules are missing. Results: function and
 /// arguments.
 @c(lwkt_s_start)
-public func startInside(_ L: OpaquePointer?) -> Int32 {
+package func startInside(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let thread = currentThread
   let payload = addressOf(&thread.pointee.start)
@@ -151,15 +150,6 @@ private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<Lua
 }
 
 // MARK: The end
-
-/// `os.exit` with its state to be closed first.
-private func leaveProcess(_ L: LuaState, _ heap: UnsafeMutablePointer<LuaHeap>) -> Never {
-  let status = lwkt_percpu().pointee.leave_status
-  _ = lwkt_closethread(L)
-  lwkt_percpu().pointee.td = nil
-  lua_close(heap.pointee.state)
-  exit(status)
-}
 
 /// The coroutine has returned, failed or exited. The thread's worker.
 private func end(

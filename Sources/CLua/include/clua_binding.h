@@ -154,6 +154,8 @@ int lwkt_yield_function(lua_State *L);
 
 /* Install the handler of the preemption signal. Once a process. */
 void lwkt_preempt_install(void);
+/* Yield in a hook, and leave no trace of it. The last thing the hook does. [-0, +0, e] */
+void lwkt_hook_yield(lua_State *L);
 /* Make `kernel_thread`'s running coroutine yield at its next instruction. */
 void lwkt_preempt_signal(unsigned long kernel_thread);
 /* The same for the running coroutine of this worker. */
@@ -168,6 +170,7 @@ struct lwkt_heap {
   size_t limit; /* the most it may have while Lua code runs; 0: no limit */
   void *swift;  /* the Swift side of this heap */
   struct lwkt_arena *arena; /* its small blocks (alloc.c) */
+  bool warning_continues;   /* a piece of a warning is out, more will follow */
   bool making_handle;       /* the next userdata of a handle's size is one */
   bool reveals;             /* coroutines may be known to anybody: see slot.c */
   /* Places in the registry, so that no key need be hashed. */
@@ -188,6 +191,14 @@ static inline struct lwkt_heap *lwkt_heap_of(lua_State *L) {
  * not resume one that waits for another thread's message. A thread's own coroutine has itself there,
  * and one byte more once a script may know it. */
 static inline void **lwkt_inside(lua_State *co) { return (void **)lua_getextraspace(co); }
+
+/* Can the thread that runs `L` go back to the loop by yielding? Else its native stack is parked. It
+ * cannot across a C function that calls back, nor across one that resumes a coroutine itself, past our
+ * library, and would take the yield for the coroutine's own. [-0, +0, -] */
+static inline bool lwkt_can_yield(lua_State *L) {
+  const void *base = lwkt_percpu()->base_L;
+  return lua_isyieldable(L) && (L == base || *lwkt_inside(L) == base);
+}
 
 /* The allocator of Lua heaps: `ud` is the heap. */
 void *lwkt_allocate(void *ud, void *block, size_t old_size, size_t new_size);
@@ -230,6 +241,15 @@ int lwkt_closethread(lua_State *L);
 
 /* Push the traceback of a coroutine that died, as text. [-0, +1, -] */
 void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main);
+
+/* ---- the level in C calls (level.c) ---- */
+
+/* Make the resumer of all threads. Once a process, before the first thread. */
+void lwkt_make_resumer(void);
+extern lua_State *lwkt_resumer;
+/* Before the call of a main chunk by the function at the bottom of L: have it begin, by giving way at
+ * its first instruction, at the level in C calls that main chunks have. [-0, +0, -] */
+void lwkt_begin_at_level(lua_State *L);
 /* Push the text for an error value at `index`, as the standalone interpreter words it. [-0, +1, -] */
 void lwkt_pusherrortext(lua_State *L, int index);
 
@@ -251,6 +271,8 @@ int lwkt_open_coroutine(lua_State *L);
 int lwkt_enclosing(lua_State *L, lua_State **out, int room);
 /* debug.sethook and gethook that get on with preemption (preempt.c). */
 void lwkt_open_hooks(lua_State *L);
+/* From now on the program has threads. Any kernel thread. (base.c) */
+void lwkt_note_threads(void);
 /* print, load and the rest that differ from stock (base.c). */
 void lwkt_open_base(lua_State *L, bool is_main);
 /* The lwkt module: pushes it. (module.c) */
