@@ -49,6 +49,7 @@ static void complete_globals(lua_State *L, int env) {
 static int standard_index(lua_State *L) {
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(key, "_G") != 0) return 0;
+  luaL_checkstack(L, 6, "stack overflow");
   lwkt_pushownenvironment(L);
   if (lua_istable(L, -1)) complete_globals(L, -1);
   return 1;
