@@ -51,6 +51,9 @@ public struct GlobalData: ~Copyable {
   var parkedOutcome = RunOutcome.waiting
   /// See `moveSelf`.
   var departing: Departure?
+  /// Objects that may be in cycles, made here since the last search, and how many bring on the next.
+  var holdersMade = 0
+  var holdersLimit = 1000
   /// This worker has told its threads that the program ends.
   var isDraining = false
 
@@ -103,6 +106,8 @@ struct CPUShared: ~Copyable {
   let kernelThread = Atomic<UInt>(0)
   /// A thread is running.
   let isBusy = Atomic<Bool>(false)
+  /// It waits for the world to go on: see `WorldStop.swift`.
+  let isStopped = Atomic<Bool>(false)
   let counters: Counters
   private let padding1 = Padding()
 

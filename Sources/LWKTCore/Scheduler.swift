@@ -339,6 +339,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func attend() {
     pointee.switchesToPoll = GlobalData.switchesPerPoll
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
+    stopIfAsked()
+    collectCyclesIfDue()
     readClock()
     drainIPIs()
     if pointee.backlog.count > 0 { flushBacklog() }
