@@ -29,11 +29,12 @@ public func create(_ L: OpaquePointer?) -> Int32 {
     return resultError
   }
   let thread = ThreadRef.make(host: creator.pointee.host, parent: creator, options: options)
+  if options.memoryLimit > 0 { thread.extras.memoryLimit = options.memoryLimit }
   noteOrigin(L, thread)
   if options.sharing {
     shareStart(L, thread, creator, functionAt)
   } else {
-    thread.pointee.start = start
+    thread.pointee.payload = start
     if let settings = currentSettings(L) { thread.give(settings) }
   }
   pushHandle(L, thread.object)
