@@ -8,9 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char handle_keys[LWKT_KINDS]; /* registry: the metatable of each kind */
-static const char handle_cache;            /* registry: object -> handle, weak values */
-
 /* Every argument of every call is asked whether it is a handle, so the answer is in the block itself:
  * no other userdata has this size and this address in it. */
 static const char handle_mark;
@@ -20,7 +17,7 @@ static struct lwkt_handle *new_handle(lua_State *L, void *object, int kind) {
   struct lwkt_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
   handle->object = object;
   handle->mark = &handle_mark;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->handle_types[kind]);
   lua_setmetatable(L, -2);
   return handle;
 }
@@ -33,7 +30,7 @@ static struct lwkt_handle *to_handle(lua_State *L, int index) {
 }
 
 void lwkt_handle_open(lua_State *L) {
-  new_handle(L, NULL, 0);
+  new_handle(L, NULL, 0); /* kind 0 is none's: no metatable */
   if (lwkt_heap_of(L)->making_handle) {
     fprintf(stderr, "lwkt: this Lua lays out its userdata in another way than LWKT_USERDATA_HEAD\n");
     abort();
@@ -44,11 +41,11 @@ void lwkt_handle_open(lua_State *L) {
   lua_pushstring(L, "v");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &handle_cache);
+  lwkt_heap_of(L)->handles = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void lwkt_handle_setmetatable(lua_State *L, int kind) {
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
+  lwkt_heap_of(L)->handle_types[kind] = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void *lwkt_tohandle(lua_State *L, int index) {
@@ -56,20 +53,30 @@ void *lwkt_tohandle(lua_State *L, int index) {
   return handle != NULL ? handle->object : NULL;
 }
 
+/* The table of handles is at the top: put a new handle in its place. */
+static void push_new(lua_State *L, void *object, int kind) {
+  new_handle(L, object, kind);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, -3, object);
+  lua_copy(L, -1, -2);
+  lwkt_pop(L, 1);
+}
+
 int lwkt_pushhandle(lua_State *L, void *object, int kind) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_cache);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->handles);
   if (lua_rawgetp(L, -1, object) != LUA_TNIL) {
-    lua_rotate(L, -2, 1);
+    lua_copy(L, -1, -2);
     lwkt_pop(L, 1);
     return 0;
   }
   lwkt_pop(L, 1);
-  new_handle(L, object, kind);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, -3, object);
-  lua_rotate(L, -2, 1);
-  lwkt_pop(L, 1);
+  push_new(L, object, kind);
   return 1;
+}
+
+void lwkt_pushfirst(lua_State *L, void *object, int kind) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->handles);
+  push_new(L, object, kind);
 }
 
 void lwkt_pushholder(lua_State *L, void *object, int kind) {

@@ -42,7 +42,9 @@ lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, heap->globals_meta);
     lua_setmetatable(L, -2);
   }
-  lua_rawseti(L, -2, globals_at(slot));
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -3, globals_at(slot));
+  lua_xmove(L, co, 1);
   lwkt_pop(L, 1);
   return co;
 }
@@ -79,7 +81,12 @@ bool lwkt_dropthread(lua_State *L, lua_State *co, int slot, bool keep) {
 }
 
 void lwkt_pushenvironment(lua_State *L, int slot) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->anchors);
+  const struct lwkt_heap *heap = lwkt_heap_of(L);
+  if (heap->globals_meta == 0) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    return;
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->anchors);
   lua_rawgeti(L, -1, globals_at(slot));
   lua_copy(L, -1, -2);
   lwkt_pop(L, 1);

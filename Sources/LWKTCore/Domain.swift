@@ -101,7 +101,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   fileprivate func unlistEmpty(_ domain: DomainRef) {
     domain.pointee.isListedEmpty = false
-    if let next = domain.pointee.nextEmpty { next.pointee.previousEmpty = domain.pointee.previousEmpty }
+    if let next = domain.pointee.nextEmpty {
+      next.pointee.previousEmpty = domain.pointee.previousEmpty
+    }
     if let previous = domain.pointee.previousEmpty {
       previous.pointee.nextEmpty = domain.pointee.nextEmpty
     } else {

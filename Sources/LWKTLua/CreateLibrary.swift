@@ -37,7 +37,8 @@ public func create(_ L: OpaquePointer?) -> Int32 {
     thread.pointee.payload = start
     if let settings = currentSettings(L) { thread.give(settings) }
   }
-  pushHandle(L, thread.object)
+  lwkt_pushfirst(L, thread.object, Int32(ObjectKind.thread.rawValue))
+  thread.object.retainObject()
   if !options.noStart { thread.begin() }
   thread.object.releaseObject()
   return 1
@@ -58,7 +59,7 @@ private func packStart(
 ) -> Bool {
   _ = lua_checkstack(L, 8)
   let count = lua_gettop(L) - functionAt
-  lwkt_pushownenvironment(L)
+  lwkt_pushenvironment(L, currentThread.pointee.slot)
   let context = CopyContext(state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
   guard
     encodeThread(
@@ -77,6 +78,7 @@ private func shareStart(
   let slot = heap.pointee.takeSlot()
   let count = lua_gettop(L) - functionAt + 1
   let coroutine = lwkt_newthread(L, slot, creator.pointee.slot).unsafelyUnwrapped
+  lwkt_pop(coroutine, 1)
   // The allocator does not fail here, and the creator's stack has room for as many.
   _ = lua_checkstack(coroutine, count + 8)
   for index in 0..<count { lua_pushvalue(L, functionAt + index) }

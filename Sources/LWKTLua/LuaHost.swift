@@ -181,6 +181,7 @@ public final class LuaHost: Sendable {
     }
     let slot = heap.pointee.takeSlot()
     guard let L = lwkt_newthread(main, slot, -1) else { return }
+    lwkt_pop(L, 1)
     lwkt_move(main, L, 1)
     _ = lua_checkstack(L, Int32(arguments.count) + 8)
     for argument in arguments { pushValue(L, argument) }

@@ -63,11 +63,10 @@ public func firstTurn(
   return L
 }
 
-/// Put function and arguments on the new coroutine's stack, or a C function that will. Returns the
-/// count of arguments. Lua API that allocates: as decoding.
+/// The coroutine's stack holds the thread's globals: put function and arguments in their place, or a
+/// C function that will. Returns the count of arguments. Lua API that allocates: as decoding.
 private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
   let payload = addressOf(&thread.pointee.payload)
-  lwkt_pushenvironment(L, thread.pointee.slot)
   let context = CopyContext(
     state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
   let result = decodeThread(L, payload, context: context)

@@ -14,8 +14,6 @@
 
 /* ---- handles: full userdata that refer to an object outside (handle.c) ---- */
 
-#define LWKT_KINDS 16
-
 /* The object behind the handle at `index`, borrowed; NULL if that is no handle. [-0, +0, -] */
 void *lwkt_tohandle(lua_State *L, int index);
 
@@ -24,6 +22,10 @@ void *lwkt_tohandle(lua_State *L, int index);
  * stack slots.
  * [-0, +1, m] */
 int lwkt_pushhandle(lua_State *L, void *object, int kind);
+
+/* The same for an object that no handle in this heap refers to yet. The caller owes a reference.
+ * [-0, +1, m] */
+void lwkt_pushfirst(lua_State *L, void *object, int kind);
 
 /* Push a handle of `object` that no other part of the heap has, and take over the caller's
  * reference. For objects that scripts never see. [-0, +1, m] */

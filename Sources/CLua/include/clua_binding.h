@@ -161,6 +161,8 @@ void lwkt_preempt_self(void);
 
 /* ---- opening (open.c) ---- */
 
+#define LWKT_KINDS 16 /* of handles */
+
 struct lwkt_arena;
 
 struct lwkt_heap {
@@ -174,7 +176,14 @@ struct lwkt_heap {
   int anchors;      /* the coroutines and globals of threads */
   int globals_meta; /* the metatable of threads' globals, 0 in the main heap */
   int libraries;    /* C libraries that are loaded */
+  int handles;      /* object -> handle, weak values */
+  int handle_types[LWKT_KINDS]; /* the metatable of each kind */
   int package_note; /* see package.c; 0 before the first use */
+  /* The strings that package.path and cpath were when they were noted, which the note keeps alive, and
+   * how many modules were preloaded. */
+  const char *noted_path;
+  const char *noted_cpath;
+  lua_Integer noted_preload;
 };
 
 static inline struct lwkt_heap *lwkt_heap_of(lua_State *L) {
@@ -210,7 +219,8 @@ lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main);
 /* Make the table of places. [-0, +0, m] */
 void lwkt_open_slots(lua_State *L);
 /* The coroutine for a thread at `slot`, new or used again, with its globals: new ones if
- * `environment_of` < 0, else those of that slot's thread. [-0, +0, m] */
+ * `environment_of` < 0, else those of that slot's thread. They are at the top of its stack.
+ * [-0, +0, m] */
 lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of);
 /* The thread at `slot` is over. If `keep`, and nobody can know its coroutine, it stays there for the
  * next one; returns whether. L: another coroutine of the heap. [-0, +0, -] */
