@@ -38,7 +38,7 @@ let package = Package(
       name: "LWKTLua", dependencies: ["LWKTCore", "CLua", "CLWKT"], swiftSettings: swiftSettings),
     .executableTarget(
       name: "lwkt-lua",
-      dependencies: ["LWKTLua", "CLWKT"],
+      dependencies: ["LWKTLua", "LWKTCore", "CLWKT"],
       swiftSettings: swiftSettings,
       // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]

@@ -8,18 +8,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Registry: object -> handle, weak values; at the number of a kind its metatable, which the registry
+ * holds too. A number, since each handle that is pushed is looked for here; a negative one, since
+ * luaL_ref gives out the others. */
+enum { HANDLES = -1 };
+static const char handle_keys[LWKT_KINDS]; /* registry: the metatable of each kind */
+
 /* Every argument of every call is asked whether it is a handle, so the answer is in the block itself:
  * no other userdata has this size and this address in it. */
 static const char handle_mark;
 
-static struct lwkt_handle *new_handle(lua_State *L, void *object, int kind) {
+/* The table of handles is at the top. [-0, +1, m] */
+static void new_handle(lua_State *L, void *object, int kind) {
   lwkt_heap_of(L)->making_handle = true;
   struct lwkt_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
   handle->object = object;
   handle->mark = &handle_mark;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->handle_types[kind]);
+  lua_rawgeti(L, -2, kind);
   lua_setmetatable(L, -2);
-  return handle;
 }
 
 /* The length says first that it is a userdata, or a string or table that has no address. */
@@ -30,22 +36,26 @@ static struct lwkt_handle *to_handle(lua_State *L, int index) {
 }
 
 void lwkt_handle_open(lua_State *L) {
-  new_handle(L, NULL, 0); /* kind 0 is none's: no metatable */
+  lua_createtable(L, LWKT_KINDS, 8);
+  new_handle(L, NULL, 0);
   if (lwkt_heap_of(L)->making_handle) {
     fprintf(stderr, "lwkt: this Lua lays out its userdata in another way than LWKT_USERDATA_HEAD\n");
     abort();
   }
   lua_pop(L, 1);
-  lua_createtable(L, 0, 8);
   lua_createtable(L, 0, 1);
   lua_pushstring(L, "v");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  lwkt_heap_of(L)->handles = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_rawseti(L, LUA_REGISTRYINDEX, HANDLES);
 }
 
 void lwkt_handle_setmetatable(lua_State *L, int kind) {
-  lwkt_heap_of(L)->handle_types[kind] = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, kind);
+  lua_pop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
 }
 
 void *lwkt_tohandle(lua_State *L, int index) {
@@ -53,8 +63,8 @@ void *lwkt_tohandle(lua_State *L, int index) {
   return handle != NULL ? handle->object : NULL;
 }
 
-/* The table of handles is at the top: put a new handle in its place. */
-static void push_new(lua_State *L, void *object, int kind) {
+/* The table of handles is at the top: put a new handle, which it knows from now on, in its place. */
+static void push_first(lua_State *L, void *object, int kind) {
   new_handle(L, object, kind);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, -3, object);
@@ -63,24 +73,27 @@ static void push_new(lua_State *L, void *object, int kind) {
 }
 
 int lwkt_pushhandle(lua_State *L, void *object, int kind) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->handles);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
   if (lua_rawgetp(L, -1, object) != LUA_TNIL) {
     lua_copy(L, -1, -2);
     lwkt_pop(L, 1);
     return 0;
   }
   lwkt_pop(L, 1);
-  push_new(L, object, kind);
+  push_first(L, object, kind);
   return 1;
 }
 
 void lwkt_pushfirst(lua_State *L, void *object, int kind) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->handles);
-  push_new(L, object, kind);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
+  push_first(L, object, kind);
 }
 
 void lwkt_pushholder(lua_State *L, void *object, int kind) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
   new_handle(L, object, kind);
+  lua_rotate(L, -2, 1);
+  lwkt_pop(L, 1);
 }
 
 void *lwkt_takeholder(lua_State *L, int index) {

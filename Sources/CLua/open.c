@@ -49,6 +49,7 @@ static void complete_globals(lua_State *L, int env) {
 static int standard_index(lua_State *L) {
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(key, "_G") != 0) return 0;
+  luaL_checkstack(L, 6, "stack overflow");
   lwkt_pushownenvironment(L);
   if (lua_istable(L, -1)) complete_globals(L, -1);
   return 1;
@@ -63,8 +64,16 @@ static int globals_pairs(lua_State *L) {
   return 3;
 }
 
+static bool ignores_environment; /* written before the first heap is made */
+
+void lwkt_ignore_environment(void) { ignores_environment = true; }
+
 static int protected_open(lua_State *L) {
   bool is_main = lua_toboolean(L, 1);
+  if (ignores_environment) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+  }
   luaL_openlibs(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lwkt_open_coroutine(L);
@@ -76,6 +85,7 @@ static int protected_open(lua_State *L) {
   lwkt_handle_open(L);
   lwkt_open_slots(L);
   lwkt_open_base(L, is_main);
+  lwkt_open_textonly(L);
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
   lua_pop(L, 1);
   lwkt_open_require(L);
@@ -115,6 +125,8 @@ lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
     return NULL;
   }
   lua_gc(L, LUA_GCRESTART);
+  /* As in the standalone interpreter. */
+  if (is_main) lua_gc(L, LUA_GCGEN, 0, 0);
   return L;
 }
 
@@ -169,21 +181,6 @@ int lwkt_loadbuffer(lua_State *L, const char *bytes, size_t count, const char *n
   return luaL_loadbufferx(L, bytes, count, name, NULL);
 }
 
-static int protected_loadfile(lua_State *L) {
-  lua_pushinteger(L, luaL_loadfilex(L, lua_touserdata(L, 1), NULL));
-  return 2;
-}
-
-int lwkt_loadfile(lua_State *L, const char *path) {
-  lua_pushcfunction(L, protected_loadfile);
-  lua_pushlightuserdata(L, (void *)path);
-  int status = lua_pcall(L, 1, 2, 0);
-  if (status != LUA_OK) return status;
-  status = (int)lua_tointegerx(L, -1, NULL);
-  lwkt_pop(L, 1);
-  return status;
-}
-
 bool lwkt_where(lua_State *L, const char **source, int *line) {
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
@@ -221,25 +218,4 @@ void lwkt_setglobal(lua_State *L, const char *name) {
   lua_rotate(L, -3, -1);
   lua_rawset(L, -3);
   lwkt_pop(L, 1);
-}
-
-/* Upvalue 1: how many functions; they follow. The context counts those that have run. */
-static int sequence_next(lua_State *L, int status, lua_KContext done) {
-  (void)status;
-  int count = (int)lua_tointeger(L, lua_upvalueindex(1));
-  int arguments = lua_gettop(L);
-  for (int index = (int)done; index < count; index++) {
-    lua_pushvalue(L, lua_upvalueindex(2 + index));
-    for (int argument = 1; argument <= arguments; argument++) lua_pushvalue(L, argument);
-    lua_callk(L, arguments, 0, index + 1, sequence_next);
-  }
-  return 0;
-}
-
-static int sequence(lua_State *L) { return sequence_next(L, LUA_OK, 0); }
-
-void lwkt_pushsequence(lua_State *L, int count) {
-  lua_pushinteger(L, count);
-  lua_rotate(L, -(count + 1), 1);
-  lua_pushcclosure(L, sequence, count + 1);
 }

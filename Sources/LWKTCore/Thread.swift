@@ -108,6 +108,9 @@ public struct Thread: ~Copyable {
   /// The binding's: the system call that the thread makes and waits for plainly, one reference.
   /// Owner.
   public var systemCall: SystemCallRef?
+  /// The binding's: the request that the thread makes and whose answer it waits for plainly, one
+  /// reference. Owner.
+  public var request: MessageRef?
   /// The message that waits for room in a limited port. Guarded by the port's lock.
   var pendingMessage: MessageRef?
   /// The message of the send under way: the reference is the sender's until it is queued. Owner.

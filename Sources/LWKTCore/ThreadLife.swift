@@ -304,6 +304,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       current.deallocate()
     }
     pointee.systemCall?.release()
+    pointee.request?.object.releaseObject()
     pointee.pathForChildren?.release()
     pointee.parentPath?.release()
     pointee.name?.deallocate()

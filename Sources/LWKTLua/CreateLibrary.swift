@@ -19,6 +19,7 @@ public func create(_ L: OpaquePointer?) -> Int32 {
     return badType(L, functionAt, "function")
   }
   let creator = currentThread
+  lwkt_note_threads()
   // What may be refused comes first: a refused create takes no number.
   var start = Payload()
   if options.sharing {

@@ -102,7 +102,7 @@ public final class LuaHost: Sendable {
   ///     thread worker 0.
   public init(
     workers: Int = LuaHost.usableCPUs, functions: [String: LuaFunction] = [:],
-    background: Bool = true
+    sysport: SysportOptions = SysportOptions(), background: Bool = true
   ) {
     self.functions = functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     LuaHost.installOnce
@@ -115,11 +115,15 @@ public final class LuaHost: Sendable {
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
         workerEnds: { closeHeaps() }),
-      background: background)
+      background: background, sysport: sysport)
     LuaHost.current = self
+    if background { lwkt_note_threads() }
   }
 
-  private static let installOnce: Void = { lwkt_preempt_install() }()
+  private static let installOnce: Void = {
+    lwkt_preempt_install()
+    lwkt_make_resumer()
+  }()
 
   /// Run `chunk` as a thread and wait for its end. Not from a worker.
   public func run(_ chunk: String, name: String = "chunk", arguments: [LuaValue] = []) throws
@@ -181,9 +185,8 @@ public final class LuaHost: Sendable {
     }
     let slot = heap.pointee.takeSlot()
     guard let L = lwkt_newthread(main, slot, -1) else { return }
-    lwkt_pop(L, 1)
-    lwkt_move(main, L, 1)
     _ = lua_checkstack(L, Int32(arguments.count) + 8)
+    lwkt_move(main, L, 1)
     for argument in arguments { pushValue(L, argument) }
     thread.pointee.slot = slot
     thread.pointee.machine = UnsafeMutableRawPointer(L)

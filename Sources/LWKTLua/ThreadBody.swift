@@ -14,7 +14,6 @@ public func turnEnded(
   let thread = raw.unsafelyUnwrapped.assumingMemoryBound(to: Thread.self)
   let L = L.unsafelyUnwrapped
   let heap = LuaHeap.of(L)
-  if status == LUA_YIELD, kind == Int32(LWKT_SWITCH_LEAVE.rawValue) { leaveProcess(L, heap) }
   end(thread, L, status, kind, results)
   if heap.pointee.domain?.pointee.threadCount == 0, isSurplus(heap) {
     lwkt_percpu().pointee.td = nil
@@ -63,17 +62,20 @@ public func firstTurn(
   return L
 }
 
-/// The coroutine's stack holds the thread's globals: put function and arguments in their place, or a
-/// C function that will. Returns the count of arguments. Lua API that allocates: as decoding.
+/// Put function and arguments on the new coroutine's stack, or a C function that will. Returns the
+/// count of arguments. Lua API that allocates: as decoding.
 private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
   let payload = addressOf(&thread.pointee.payload)
-  let context = CopyContext(
-    state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
+  let heap = LuaHeap.of(L)
+  let usesStandard = !heap.pointee.isMain && readsStandardGlobals(payload)
+  if usesStandard { lwkt_pushstandard(L) } else { lwkt_pushenvironment(L, thread.pointee.slot) }
+  let context = CopyContext(state: heap.pointee.copyState, environment: lua_gettop(L))
   let result = decodeThread(L, payload, context: context)
   switch result {
   case .values(let count):
     lua_rotate(L, 1, -1)
     lwkt_pop(L, 1)
+    if usesStandard { lwkt_usestandard(L, thread.pointee.slot, 1) }
     payload.dispose()
     return count - 1
   case .failed, .needsModule:
@@ -144,15 +146,6 @@ private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<Lua
 }
 
 // MARK: The end
-
-/// `os.exit` with its state to be closed first.
-private func leaveProcess(_ L: LuaState, _ heap: UnsafeMutablePointer<LuaHeap>) -> Never {
-  let status = lwkt_percpu().pointee.leave_status
-  _ = lwkt_closethread(L)
-  lwkt_percpu().pointee.td = nil
-  lua_close(heap.pointee.state)
-  exit(status)
-}
 
 /// The coroutine has returned, failed or exited. The thread's worker.
 private func end(

@@ -57,7 +57,7 @@ public func setcpuSelf(_ L: OpaquePointer?) -> Int32 {
     lua_pushboolean(L, 1)
     return 1
   }
-  guard lua_isyieldable(L) != 0, currentThread.moveSelf(to: Int(cpu)) else {
+  guard lwkt_can_yield(L), currentThread.moveSelf(to: Int(cpu)) else {
     return pushFailure(L, "a thread in the same heap is held on this worker", 16)
   }
   currentThread.pointee.resumption = Resumption.none.rawValue

@@ -10,6 +10,8 @@ enum Place {
   static let package = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   static let scripts = package.appendingPathComponent("scripts")
+  /// The standalone interpreter of stock Lua.
+  static let stockLua = "/usr/bin/lua5.4"
   static let luaTests = package.appendingPathComponent("Tests/lua")
 
   /// The folder of built products: the one of the test bundle that runs now.
@@ -76,6 +78,7 @@ private actor Gate {
 
 /// One run of a program.
 struct Child {
+  /// A built product, or the path of another program.
   var program = "lwkt-lua"
   var arguments: [String] = []
   var input = ""
@@ -127,7 +130,10 @@ struct Child {
     // of a shell and inherit that it is ignored. It becomes the program: one process, one id.
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments =
-      ["--default-signal=INT,QUIT,PIPE", Place.products.appendingPathComponent(program).path]
+      [
+        "--default-signal=INT,QUIT,PIPE",
+        URL(fileURLWithPath: program, relativeTo: Place.products).path,
+      ]
       + arguments
     process.currentDirectoryURL = directory
     process.environment = Child.environment

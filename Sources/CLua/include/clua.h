@@ -14,6 +14,8 @@
 
 /* ---- handles: full userdata that refer to an object outside (handle.c) ---- */
 
+#define LWKT_KINDS 16
+
 /* The object behind the handle at `index`, borrowed; NULL if that is no handle. [-0, +0, -] */
 void *lwkt_tohandle(lua_State *L, int index);
 
@@ -51,6 +53,7 @@ static inline void lwkt_pop(lua_State *L, int n) { lua_settop(L, -n - 1); }
 static inline int lwkt_next(lua_State *L, int index) { return lua_next(L, index); }
 
 #include "clua_binding.h"
+#include "clua_program.h"
 #include "clua_sysport.h"
 
 #endif
