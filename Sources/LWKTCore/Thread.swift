@@ -132,6 +132,9 @@ public struct Thread: ~Copyable {
   let pathNumber: UInt32
   /// It ended well. Set with `payload`.
   public internal(set) var succeeded = false
+  /// It is in the host's list of threads that are over and hold objects: see `Cycles.swift`. Under the
+  /// lock of the host's names, like the links, which are those that took it to run queues before.
+  var isEndedHolder = false
   /// The `name` option: NUL-terminated, owned, or nil.
   public let name: UnsafeMutablePointer<CChar>?
   /// Where it was created: NUL-terminated, owned by the binding for ever.
@@ -150,6 +153,18 @@ public struct Thread: ~Copyable {
   public internal(set) var waitKind: WaitKind {
     get { WaitKind(rawValue: waitKindAtomic.load(ordering: .relaxed)).unsafelyUnwrapped }
     nonmutating set { waitKindAtomic.store(newValue.rawValue, ordering: .relaxed) }
+  }
+
+  @inline(__always)
+  var endedNext: ThreadRef? {
+    get { runNext }
+    set { runNext = newValue }
+  }
+
+  @inline(__always)
+  var endedPrevious: ThreadRef? {
+    get { runPrevious }
+    set { runPrevious = newValue }
   }
 
   init(

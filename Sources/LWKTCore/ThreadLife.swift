@@ -116,6 +116,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       return
     }
     cancel(Self.abortBit)
+    if isDead, box.holdsObjects { pointee.host.registerEnded(self) }
   }
 
   /// Abort it because the program is over: that it ends by this is no error of its own. Owner.
@@ -180,6 +181,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let notify = pointee.notify
     pointee.notify = nil
     pointee.waitable.lock.unlock()
+    if holdsObjects { pointee.host.registerEnded(self) }
     // One that was made meanwhile is closed here, or by its maker: see `messagePort`.
     if !hadPort { closePort() }
     scheduleChain(woken)
@@ -286,6 +288,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// The last reference is gone.
   func destroy() {
+    if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
     addressOf(&pointee.payload).dispose()
     if let inheritance = pointee.inheritance {
       Unmanaged<AnyObject>.fromOpaque(inheritance).release()

@@ -79,7 +79,6 @@ private func shareStart(
   let slot = heap.pointee.takeSlot()
   let count = lua_gettop(L) - functionAt + 1
   let coroutine = lwkt_newthread(L, slot, creator.pointee.slot).unsafelyUnwrapped
-  lwkt_pop(coroutine, 1)
   // The allocator does not fail here, and the creator's stack has room for as many.
   _ = lua_checkstack(coroutine, count + 8)
   for index in 0..<count { lua_pushvalue(L, functionAt + index) }
