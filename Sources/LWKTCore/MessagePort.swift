@@ -200,7 +200,7 @@ extension UnsafeMutablePointer where Pointee == Port {
       pointee.waitable.waiters.unlink(node)
       let receiver = node.pointee.thread
       if receiver.claim(node.pointee.ticket) {
-        receiver.pointee.start = payload.pointee
+        receiver.pointee.payload = payload.pointee
         receiver.pointee.wakeReason = .ready
         pointee.waitable.lock.unlock()
         lwktSchedule(receiver)
@@ -291,6 +291,26 @@ extension UnsafeMutablePointer where Pointee == Port {
       pointee.queue.count + pointee.urgentQueue.count, pointee.waitable.waiters.count,
       pointee.senders.count, pointee.isClosed
     )
+  }
+
+  /// Is there a message in its queues? For `Cycles.swift`, like the next.
+  var hasQueue: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.queue.first != nil || pointee.urgentQueue.first != nil
+  }
+
+  /// Call `body`, which takes no lock, for each queued message.
+  func forEachQueued(_ body: (MessageRef) -> Void) {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    for first in [pointee.queue.first, pointee.urgentQueue.first] {
+      var message = first
+      while let current = message {
+        message = current.pointee.next
+        body(current)
+      }
+    }
   }
 
   func enqueueReply(_ message: MessageRef) -> Bool { enqueueForwarded(message) }

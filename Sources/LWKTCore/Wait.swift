@@ -65,6 +65,8 @@ public struct WaitNode {
   var index: Int32 = -1
   var mode: Mode = .take
   var isLinked = false
+  /// For a token: it is handed over when this node stands first. Guarded by the object's lock.
+  var isOverdue = false
 
   var thread: ThreadRef { owner.unsafelyUnwrapped }
 
@@ -290,7 +292,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   @inline(never)
   private func unlinkExtraNodes() {
     guard let nodes = pointee.extraNodes else { return }
-    for index in 0..<pointee.extraNodeCount { unlinkNode(nodes + index) }
+    for index in 0..<Int(pointee.extraNodeCount) { unlinkNode(nodes + index) }
     nodes.deallocate()
     pointee.extraNodes = nil
     pointee.extraNodeCount = 0

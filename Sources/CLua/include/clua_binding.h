@@ -61,7 +61,7 @@ enum lwkt_result {
 
 /* What the methods and metamethods written in C are made of (shared.c). */
 #define LWKT_SHARED_SUPPORT(X) \
-  X(table_check) X(table_old) X(table_replace) X(table_snapshot) X(table_next) X(array_length) \
+  X(table_check) X(table_old) X(table_replace) X(table_turns) X(table_snapshot) X(table_next) X(array_length) \
   X(array_index) X(array_newindex)
 
 /* Not called by name: metamethods, fields and what the prelude in Lua needs. */
@@ -89,6 +89,9 @@ LWKT_COUNTER_METHODS(LWKT_DECLARE)
 LWKT_TABLE_METHODS(LWKT_DECLARE)
 LWKT_ARRAY_METHODS(LWKT_DECLARE)
 LWKT_SHARED_SUPPORT(LWKT_DECLARE)
+
+/* Do those that change the shared table at index 1 take turns now? */
+bool lwkt_s_table_crowded(lua_State *L);
 
 /* What a wait came to: results, or a code again. */
 int lwkt_s_resumed(lua_State *L);
@@ -178,6 +181,11 @@ struct lwkt_heap {
   int globals_meta; /* the metatable of threads' globals, 0 in the main heap */
   int libraries;    /* C libraries that are loaded */
   int package_note; /* see package.c; 0 before the first use */
+  /* The strings that package.path and cpath were when they were noted, which the note keeps alive, and
+   * how many modules were preloaded. */
+  const char *noted_path;
+  const char *noted_cpath;
+  lua_Integer noted_preload;
 };
 
 static inline struct lwkt_heap *lwkt_heap_of(lua_State *L) {
@@ -319,6 +327,8 @@ enum {
 void lwkt_new_handle_type(lua_State *L, const char *name, const struct luaL_Reg *methods,
                           const char *prefix);
 
+/* tok:with(fn, ...) (module.c) */
+int lwkt_token_with(lua_State *L);
 /* Add the table `shared` to the lwkt module at the top. [-0, +0, m] (shared.c) */
 void lwkt_open_shared(lua_State *L);
 
