@@ -51,6 +51,16 @@ public struct GlobalData: ~Copyable {
   var parkedOutcome = RunOutcome.waiting
   /// See `moveSelf`.
   var departing: Departure?
+  // See `Freeze.swift`.
+  /// The only thread that may run, if the others are frozen.
+  var onlyThread: ThreadRef?
+  /// The others that would run, in order.
+  var firstAside: ThreadRef?
+  var lastAside: ThreadRef?
+  var keepsAccount = false
+  /// The thread whose turn is being timed, one reference, and since when.
+  var accounted: ThreadRef?
+  var accountedSince: UInt64 = 0
   /// This worker has told its threads that the program ends.
   var isDraining = false
 

@@ -292,6 +292,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         continue
       }
       publishLoad()
+      if pointee.onlyThread != nil, laysAside(thread) { continue }
       if thread.pointee.tokensLost, !thread.regainTokens() { continue }
       runOnce(thread)
     }
@@ -300,6 +301,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   @inline(__always)
   private func runOnce(_ thread: ThreadRef) {
     let percpu = lwkt_percpu().unsafelyUnwrapped
+    if pointee.keepsAccount { openAccount(thread) }
     percpu.pointee.td = UnsafeMutableRawPointer(thread)
     pointee.switchesToPoll -= 1
     let shared = pointee.shared
@@ -337,6 +339,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.switchesToPoll = GlobalData.switchesPerPoll
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
     readClock()
+    watchOver()
     drainIPIs()
     if pointee.backlog.count > 0 { flushBacklog() }
     checkTimers()

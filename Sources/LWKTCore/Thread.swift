@@ -102,6 +102,11 @@ public struct Thread: ~Copyable {
   /// Requests received and not answered yet. Locked.
   var heldFirst: MessageRef?
 
+  /// The priority it goes back to when it has taken note of Ctrl-C. Owner.
+  var calmPriority: UInt8?
+  /// How long it has run, while its host kept account: nanoseconds. Owner.
+  public internal(set) var runNanoseconds: UInt64 = 0
+
   // MARK: Constant
 
   public let host: HostRef

@@ -144,6 +144,16 @@ extension UnsafeMutablePointer where Pointee == Thread {
     lwktSchedule(self)
   }
 
+  /// Has Ctrl-C come for this thread? Once for each; the thread itself.
+  public func takeInterrupt() -> Bool {
+    guard pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing) else { return false }
+    if let calm = pointee.calmPriority {
+      pointee.calmPriority = nil
+      setPriorityLocally(calm)
+    }
+    return true
+  }
+
   // MARK: exit and join
 
   /// The running thread is over, with its results or its error (moved in). Its worker, from the

@@ -168,8 +168,9 @@ private func sharedLocal(
   if code.notes.pointee.assignedCount == 0 { return nil }
   for upvalue in 0..<Int(code.notes.pointee.upvalueCount)
   where code.upvalues[upvalue].isAssigned
-    && lwkt_is_stack_local(
+    && (lwkt_is_stack_local(
       L, function, Int32(upvalue + 1), others.baseAddress, Int32(others.count))
+      || isPromptLocal(L, function, Int32(upvalue + 1)))
   {
     return upvalue
   }

@@ -21,19 +21,25 @@ public final class LuaProgram: Sendable {
   /// - Parameter workers: 1 to 256.
   public init(workers: Int) { lua = LuaHost(workers: workers, background: false) }
 
+  /// The main thread becomes a prompt after the program's parts, and the program ends with it.
+  package init(workers: Int, prompt: LuaPrompt) {
+    lua = LuaHost(workers: workers, functions: [], background: false, prompt: prompt)
+  }
+
   /// Run the parts one after another in the main thread, then wait until the last thread that is no
   /// daemon has ended. `program` names it in messages, `arguments` become `arg` and `...`, where
   /// index 0 is at `zero`. Returns the exit status: 0, 1 for errors, 2 for a deadlock.
   public func run(_ parts: [Part], program: String, arguments: [String], zero: Int) -> Int32 {
     lua.host.runOnCallingThread {
       self.lua.startMain(
-        load: { loadParts($0, parts) },
+        load: { loadParts($0, parts, self.lua) },
         prepare: { L in setArguments(L, arguments, zero: zero) },
         arguments: arguments.dropFirst(zero + 1).map { LuaValue.string($0) },
         catchesInterrupts: true
       ) { result in
         switch result {
-        case .success: break
+        // Who leaves a prompt does not wait for what still runs.
+        case .success: if self.lua.prompt != nil { self.lua.host.state.drain() }
         case .failure(let error):
           self.status.store(1, ordering: .relaxed)
           // Aborted because of a deadlock: the report has said it all.
@@ -44,6 +50,7 @@ public final class LuaProgram: Sendable {
     }
     fflush(nil)
     if lua.deadlockReport.withLock({ $0 }) != nil { return 2 }
+    if lua.prompt != nil { return status.load(ordering: .relaxed) }
     if lua.host.state.pointee.hadUnnoticedErrors.load(ordering: .acquiring) { return 1 }
     return status.load(ordering: .relaxed)
   }
@@ -68,7 +75,9 @@ private func setArguments(_ L: LuaState, _ arguments: [String], zero: Int) {
 }
 
 /// Push one function that runs all parts. Status; the message is pushed if it is not LUA_OK.
-private func loadParts(_ L: LuaState, _ parts: [LuaProgram.Part]) -> Int32 {
+private func loadParts(
+  _ L: LuaState, _ parts: [LuaProgram.Part], _ lua: LuaHost
+) -> Int32 {
   for part in parts {
     let status: Int32
     switch part {
@@ -78,7 +87,13 @@ private func loadParts(_ L: LuaState, _ parts: [LuaProgram.Part]) -> Int32 {
     }
     if status != LUA_OK { return status }
   }
-  if parts.count == 1 { return LUA_OK }
-  lwkt_pushsequence(L, Int32(parts.count))
+  var count = parts.count
+  if let prompt = lua.prompt {
+    let status = prompt.push(L, firstFunction: lua.functions.count)
+    if status != LUA_OK { return status }
+    count += 1
+  }
+  if count == 1 { return LUA_OK }
+  lwkt_pushsequence(L, Int32(count))
   return LUA_OK
 }

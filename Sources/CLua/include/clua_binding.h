@@ -67,7 +67,8 @@ enum lwkt_result {
 /* Not called by name: metamethods, fields and what the prelude in Lua needs. */
 #define LWKT_SUPPORT_FUNCTIONS(X) \
   X(handle_field) X(handle_tostring) X(handle_length) X(token_close) X(scope_enter) \
-  X(scope_leave) X(scope_expire) X(thread_traceback) X(thread_await) X(registered)
+  X(scope_leave) X(scope_expire) X(thread_traceback) X(thread_await) X(registered) \
+  X(prompt_inspect) X(prompt_hold)
 
 #define LWKT_DECLARE(name) int lwkt_s_##name(lua_State *L);
 LWKT_MODULE_FUNCTIONS(LWKT_DECLARE)
@@ -153,6 +154,9 @@ int lwkt_closethread(lua_State *L);
 
 /* Push the traceback of a coroutine that died, as text. [-0, +1, -] */
 void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main);
+/* Push the traceback of a thread that is not running now, as text: `base` is its own coroutine; what
+ * waits is the innermost of those it is in. [-0, +1, -] */
+void lwkt_pushwaitingtraceback(lua_State *L, lua_State *base);
 /* Push the text for an error value at `index`, as the standalone interpreter words it. [-0, +1, -] */
 void lwkt_pusherrortext(lua_State *L, int index);
 
@@ -233,6 +237,8 @@ void lwkt_package_preload(lua_State *L);
 
 /* Make a global function that calls the registered Swift function `number`. [-0, +0, m] */
 void lwkt_register(lua_State *L, const char *name, int number);
+/* Push a function that calls the registered Swift function `number`. [-0, +1, m] */
+void lwkt_pushregistered(lua_State *L, int number);
 /* The number of the registered function that runs. */
 int lwkt_registered_number(lua_State *L);
 
@@ -241,5 +247,9 @@ void lwkt_setglobal(lua_State *L, const char *name);
 /* Replace the `count` functions at the top by one that calls them in order, each with its own
  * arguments, and returns nothing. [-count, +1, m] */
 void lwkt_pushsequence(lua_State *L, int count);
+
+/* The driver of a prompt (a function) and a table of functions for it are at the top: replace them by
+ * the function that runs the prompt. [-2, +1, m] */
+void lwkt_pushprompt(lua_State *L);
 
 #endif
