@@ -8,8 +8,16 @@ DESTDIR ?=
 # Swift: whichever is on PATH, else the usual place of an unpacked toolchain.
 SWIFT ?= $(shell command -v swift 2>/dev/null || echo /opt/swift/usr/bin/swift)
 
-# Debian packages: the library itself needs the first two, tests and benchmarks compare with lua5.4.
-PACKAGES := liblua5.4-dev liburing-dev lua5.4
+# Debian packages: the library itself needs the first two, tests and benchmarks compare with lua5.4,
+# and a test counts instructions under valgrind. PEERS are compared with by benchmarks.
+PACKAGES := liblua5.4-dev liburing-dev lua5.4 valgrind
+PEERS := golang-go erlang-base luajit lua-cqueues lua-luv tarantool
+
+# What `make bench` may be told: ONLY=yield,ring measures those, RUNS=9 more often, JSON=file.
+ONLY ?=
+RUNS ?= 5
+JSON ?=
+BENCH := $(if $(ONLY),--only=$(ONLY)) --runs=$(RUNS) .build/release/lwkt-lua .build/bench
 
 RELEASE := -c release --static-swift-stdlib
 TEXTS := $(wildcard /usr/share/common-licenses /usr/share/doc)
@@ -22,11 +30,12 @@ TSAN := TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 \
 ASAN := ASAN_OPTIONS="detect_stack_use_after_return=0 abort_on_error=0" \
   LSAN_OPTIONS="suppressions=$(CURDIR)/Tests/Sanitizers/leak.supp"
 
-.PHONY: help setup build run test bench tsan asan format lint install clean
+.PHONY: help setup build run test docs bench bench-peers bench-growth tsan asan format lint
+.PHONY: install clean
 
 help: ## show this
 	@echo "make ..."
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 setup: ## install what is missing (Debian packages, by apt)
 	@command -v $(SWIFT) >/dev/null || { \
@@ -58,14 +67,32 @@ test: lint ## lint, build, run all tests
 	$(SWIFT) build
 	$(SWIFT) test
 
+docs: setup ## write the manual's reference and library/lwkt.lua from the help table
+	$(SWIFT) build $(RELEASE) --product lwkt-docs
+	.build/release/lwkt-docs $(CURDIR)
+
 tsan: setup ## run all tests under the thread sanitizer
 	$(SANITIZED) $(TSAN) $(SWIFT) test --sanitize=thread --scratch-path .build-tsan
 
 asan: setup ## run all tests under the address and leak sanitizers
 	$(SANITIZED) $(ASAN) $(SWIFT) test --sanitize=address --scratch-path .build-asan
 
-bench: build ## measure, next to stock Lua where there is something to compare
-	lua5.4 scripts/bench/run.lua .build/release/lwkt-lua
+bench: build ## measure, next to C and the peers that are installed (ONLY=, RUNS=, JSON=file)
+	lua5.4 scripts/bench/run.lua $(if $(JSON),--json) $(BENCH) $(if $(JSON),>$(JSON))
+
+bench-growth: build ## how costs grow with threads and workers
+	lua5.4 scripts/bench/growth.lua --runs=$(RUNS) .build/release/lwkt-lua
+
+# Tarantool's package makes itself what `lua` starts, so that is put back.
+bench-peers: ## install the peers to compare with (Debian packages, by apt)
+	@as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	before=$$(readlink -f /etc/alternatives/lua-interpreter); \
+	$$as_root apt-get update && \
+	$$as_root env DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y --no-install-recommends $(PEERS) && \
+	if [ -n "$$before" ] && [ "$$before" != "$$(readlink -f /etc/alternatives/lua-interpreter)" ]; then \
+	  $$as_root update-alternatives --set lua-interpreter "$$before"; \
+	fi
 
 install: build ## install into PREFIX, by default /usr/local
 	install -D -m 755 .build/release/lwkt-lua $(DESTDIR)$(PREFIX)/bin/lwkt-lua

@@ -43,6 +43,9 @@ let package = Package(
       // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]
     ),
+    // Writes what is generated from the help table, for the project itself.
+    .executableTarget(
+      name: "lwkt-docs", dependencies: ["LWKTLua"], swiftSettings: swiftSettings),
     .testTarget(
       name: "LWKTLuaTests", dependencies: ["LWKTLua", "LWKTCore", "CLua"],
       swiftSettings: swiftSettings),

@@ -7,6 +7,8 @@
 _Static_assert(LUA_VERSION_NUM == 504, "the bytecode analyser knows Lua 5.4");
 _Static_assert(LUA_REGISTRYINDEX == -LUAI_MAXSTACK - 1000, "registryIndex in CopyState.swift");
 
+const char *lwkt_lua_release(void) { return LUA_RELEASE; }
+
 /* ---- code ---- */
 
 static int dump_writer(lua_State *L, const void *data, size_t count, void *context) {

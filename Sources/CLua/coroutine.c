@@ -237,6 +237,37 @@ static int co_close(lua_State *L) {
   return 2;
 }
 
+/* ---- the coroutines that have resumed each other ---- */
+
+/* The coroutine that the resume or wrap at the top of `L`'s calls is in, or NULL for another function
+ * there. [-0, +0, -] */
+static lua_State *resumed_by(lua_State *L) {
+  lua_Debug ar;
+  if (!lua_checkstack(L, 2) || !lua_getstack(L, 0, &ar)) return NULL;
+  lua_getinfo(L, "f", &ar);
+  lua_CFunction function = lua_tocfunction(L, -1);
+  lua_State *co = NULL;
+  if (function == wrapped) {
+    lua_getupvalue(L, -1, 1);
+    co = lua_tothread(L, -1);
+    lwkt_pop(L, 1);
+  } else if (function == co_resume && lua_getlocal(L, &ar, 1) != NULL) {
+    co = lua_tothread(L, -1);
+    lwkt_pop(L, 1);
+  }
+  lwkt_pop(L, 1);
+  return co;
+}
+
+int lwkt_enclosing(lua_State *L, lua_State **out, int room) {
+  int count = 0;
+  for (lua_State *co = lwkt_percpu()->base_L; co != NULL && co != L && count < room;
+       co = resumed_by(co)) {
+    out[count++] = co;
+  }
+  return count;
+}
+
 int lwkt_open_coroutine(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"create", co_create},         {"resume", co_resume},   {"running", co_running},

@@ -6,7 +6,31 @@
 
 static const char handle_keys[LWKT_KINDS]; /* registry: the metatable of each kind */
 static const char handle_cache;            /* registry: object -> handle, weak values */
-static const char handle_mark;             /* in each such metatable: it is one of ours */
+
+/* What a handle's userdata holds. Every argument of every call is asked whether it is a handle, so
+ * the answer is in the block itself: no other userdata has this size and this address in it. */
+struct handle {
+  void *object;
+  const void *mark;
+};
+
+static const char handle_mark;
+
+static struct handle *new_handle(lua_State *L, void *object, int kind) {
+  struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
+  handle->object = object;
+  handle->mark = &handle_mark;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
+  lua_setmetatable(L, -2);
+  return handle;
+}
+
+/* The length says first that it is a userdata, or a string or table that has no address. */
+static struct handle *to_handle(lua_State *L, int index) {
+  if (lua_rawlen(L, index) != sizeof(struct handle)) return NULL;
+  struct handle *handle = lua_touserdata(L, index);
+  return handle != NULL && handle->mark == &handle_mark ? handle : NULL;
+}
 
 void lwkt_handle_open(lua_State *L) {
   lua_createtable(L, 0, 8);
@@ -18,17 +42,12 @@ void lwkt_handle_open(lua_State *L) {
 }
 
 void lwkt_handle_setmetatable(lua_State *L, int kind) {
-  lua_pushboolean(L, 1);
-  lua_rawsetp(L, -2, &handle_mark);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
 }
 
 void *lwkt_tohandle(lua_State *L, int index) {
-  void **block = lua_type(L, index) == LUA_TUSERDATA ? lua_touserdata(L, index) : NULL;
-  if (block == NULL || !lua_getmetatable(L, index)) return NULL;
-  int ours = lua_rawgetp(L, -1, &handle_mark) != LUA_TNIL;
-  lwkt_pop(L, 2);
-  return ours ? *block : NULL;
+  struct handle *handle = to_handle(L, index);
+  return handle != NULL ? handle->object : NULL;
 }
 
 int lwkt_pushhandle(lua_State *L, void *object, int kind) {
@@ -39,10 +58,7 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind) {
     return 0;
   }
   lwkt_pop(L, 1);
-  void **block = lua_newuserdatauv(L, sizeof(void *), 0);
-  *block = object;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
-  lua_setmetatable(L, -2);
+  new_handle(L, object, kind);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, -3, object);
   lua_rotate(L, -2, 1);
@@ -51,16 +67,13 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind) {
 }
 
 void lwkt_pushholder(lua_State *L, void *object, int kind) {
-  void **block = lua_newuserdatauv(L, sizeof(void *), 0);
-  *block = object;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_keys[kind]);
-  lua_setmetatable(L, -2);
+  new_handle(L, object, kind);
 }
 
 void *lwkt_takeholder(lua_State *L, int index) {
-  void **block = lua_touserdata(L, index);
-  if (block == NULL) return NULL;
-  void *object = *block;
-  *block = NULL;
+  struct handle *handle = to_handle(L, index);
+  if (handle == NULL) return NULL;
+  void *object = handle->object;
+  handle->object = NULL;
   return object;
 }

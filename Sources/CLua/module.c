@@ -21,12 +21,24 @@ static const luaL_Reg port_methods[] = {LWKT_PORT_METHODS(ENTRY){NULL, NULL}};
 static const luaL_Reg message_methods[] = {LWKT_MESSAGE_METHODS(ENTRY){NULL, NULL}};
 static const luaL_Reg token_methods[] = {LWKT_TOKEN_METHODS(ENTRY){NULL, NULL}};
 
-/* __index of handles: methods (upvalue 1) first, then fields. */
+/* __index of handles that have fields: the members (upvalue 1) are methods, and the numbers of
+ * fields. Handles with methods alone have the table itself there, which costs no call. */
 static int handle_index(lua_State *L) {
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
-  lua_settop(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNUMBER) return 1;
   return lwkt_call(L, lwkt_s_handle_field);
+}
+
+/* The handle type at the top has these fields, up to LWKT_FIELD_NONE. */
+static void add_fields(lua_State *L, const enum lwkt_field *fields) {
+#define FIELD_NAME(name) #name,
+  static const char *const names[] = {LWKT_HANDLE_FIELDS(FIELD_NAME)};
+  lua_getfield(L, -1, "__index");
+  for (; *fields != LWKT_FIELD_NONE; fields++) {
+    lua_pushinteger(L, *fields);
+    lua_setfield(L, -2, names[*fields]);
+  }
+  lua_pushcclosure(L, handle_index, 1);
+  lua_setfield(L, -2, "__index");
 }
 
 static int handle_newindex(lua_State *L) {
@@ -36,12 +48,8 @@ static int handle_newindex(lua_State *L) {
 }
 
 static int handle_gc(lua_State *L) {
-  void **block = lua_touserdata(L, 1);
-  if (block != NULL && *block != NULL) {
-    void *object = *block;
-    *block = NULL;
-    lwkt_s_release(object);
-  }
+  void *object = lwkt_takeholder(L, 1);
+  if (object != NULL) lwkt_s_release(object);
   return 0;
 }
 
@@ -69,7 +77,6 @@ void lwkt_new_handle_type(lua_State *L, const char *name, const luaL_Reg *method
   lua_setfield(L, -2, "__metatable");
   lua_createtable(L, 0, 10);
   set_methods(L, methods, prefix);
-  lua_pushcclosure(L, handle_index, 1);
   lua_setfield(L, -2, "__index");
 }
 
@@ -201,22 +208,32 @@ int lwkt_open_module(lua_State *L) {
   lua_setfield(L, -2, "scope");
   lua_pushcfunction(L, timeout);
   lua_setfield(L, -2, "timeout");
+  static const enum lwkt_field thread_fields[] = {
+      LWKT_FIELD_id,  LWKT_FIELD_name,  LWKT_FIELD_state,   LWKT_FIELD_cpu,
+      LWKT_FIELD_pri, LWKT_FIELD_wmesg, LWKT_FIELD_msgport, LWKT_FIELD_NONE};
+  static const enum lwkt_field port_fields[] = {LWKT_FIELD_urgent, LWKT_FIELD_id,
+                                                LWKT_FIELD_name,   LWKT_FIELD_limit,
+                                                LWKT_FIELD_kind,   LWKT_FIELD_NONE};
+  static const enum lwkt_field message_fields[] = {LWKT_FIELD_sender, LWKT_FIELD_isreply,
+                                                   LWKT_FIELD_aborted, LWKT_FIELD_NONE};
   lwkt_new_handle_type(L, "thread", thread_methods, "thread_");
+  add_fields(L, thread_fields);
   lwkt_handle_setmetatable(L, LWKT_KIND_THREAD);
   lwkt_new_handle_type(L, "port", port_methods, "port_");
+  add_fields(L, port_fields);
   lua_pushcfunction(L, l_handle_length);
   lua_setfield(L, -2, "__len");
   lwkt_handle_setmetatable(L, LWKT_KIND_PORT);
   lwkt_new_handle_type(L, "message", message_methods, "message_");
+  add_fields(L, message_fields);
   lwkt_handle_setmetatable(L, LWKT_KIND_MESSAGE);
   lwkt_new_handle_type(L, "token", token_methods, "token_");
   lua_pushcfunction(L, l_token_close);
   lua_setfield(L, -2, "__close");
   lua_getfield(L, -1, "__index");
-  lua_getupvalue(L, -1, 1);
   lua_pushcfunction(L, token_with);
   lua_setfield(L, -2, "with");
-  lua_pop(L, 2);
+  lua_pop(L, 1);
   lwkt_handle_setmetatable(L, LWKT_KIND_TOKEN);
   lwkt_open_sysport(L);
   lwkt_open_shared(L);

@@ -8,8 +8,8 @@
 static const char anchors_key;  /* registry: 2*slot+1 -> coroutine, 2*slot+2 -> its globals */
 static const char standard_key; /* registry: the metatable of thread globals */
 
-/* While Swift runs below Lua nothing may be raised, so the allocator does not say no then; a limit
- * is kept the next time Lua code asks. */
+/* While Swift runs, below Lua or in the loop, nothing may be raised, so the allocator does not say no
+ * then; a limit is kept the next time Lua code asks. */
 static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
   struct lwkt_heap *heap = ud;
   if (block == NULL) old_size = 0;
@@ -18,7 +18,8 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     free(block);
     return NULL;
   }
-  bool may_fail = lwkt_percpu()->swift_depth == 0;
+  const struct lwkt_percpu *self = lwkt_percpu();
+  bool may_fail = self->swift_depth == 0 && self->running_L != NULL;
   if (heap->limit != 0 && may_fail && new_size > old_size &&
       heap->used + (new_size - old_size) > heap->limit) {
     return NULL;
@@ -105,6 +106,7 @@ static int protected_open(lua_State *L) {
   lwkt_open_base(L, is_main);
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
   lua_pop(L, 1);
+  lwkt_open_require(L);
   lua_getglobal(L, "require");
   lua_rawsetp(L, LUA_REGISTRYINDEX, lwkt_require_key());
   if (is_main) return 0;

@@ -1,5 +1,7 @@
-/* package.c: `package` settings that created threads inherit. */
+/* package.c: `package` settings that created threads inherit, and a `require` that notes modules. */
 #include "clua.h"
+
+#include <stdatomic.h>
 
 static const char package_key; /* registry: {package, path, cpath, count of preload} as noted */
 
@@ -87,4 +89,39 @@ void lwkt_package_preload(lua_State *L) {
     }
   }
   lwkt_pop(L, 2);
+}
+
+/* ---- require ---- */
+
+/* The stock function: the same in every heap, whichever opened first. */
+static _Atomic(lua_CFunction) stock_require;
+
+/* Upvalue 1 is the stock function's own, so that it can run in this one's place: where it looks for
+ * its upvalue, and for the caller's position, it finds them. What it loads is noted before the
+ * program can have changed it. */
+static int require(lua_State *L) {
+  size_t length;
+  const char *name = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &length) : NULL;
+  bool is_new = false;
+  if (name != NULL && lwkt_percpu()->td != NULL) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushvalue(L, 1);
+    lua_rawget(L, -2);
+    is_new = !lua_toboolean(L, -1);
+    lua_pop(L, 2);
+  }
+  int results = atomic_load_explicit(&stock_require, memory_order_relaxed)(L);
+  /* The stock function has put other things in the place of its arguments, but the name. */
+  if (is_new) lwkt_call(L, lwkt_s_note_module);
+  return results;
+}
+
+void lwkt_open_require(lua_State *L) {
+  lua_getglobal(L, "require");
+  atomic_store_explicit(&stock_require, lua_tocfunction(L, -1), memory_order_relaxed);
+  if (lua_getupvalue(L, -1, 1) != NULL) {
+    lua_pushcclosure(L, require, 1);
+    lua_setglobal(L, "require");
+  }
+  lua_pop(L, 1);
 }

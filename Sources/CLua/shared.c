@@ -100,10 +100,8 @@ void lwkt_open_shared(lua_State *L) {
   lwkt_new_handle_type(L, "shared array", array_methods, "array_");
   set_length(L, l_array_length);
   lua_getfield(L, -1, "__index");
-  lua_getupvalue(L, -1, 1);
   lua_pushcclosure(L, array_index, 1);
-  lua_setfield(L, -3, "__index");
-  lua_pop(L, 1);
+  lua_setfield(L, -2, "__index");
   lua_getfield(L, -1, "__newindex");
   lua_pushcclosure(L, array_newindex, 1);
   lua_setfield(L, -2, "__newindex");

@@ -1,23 +1,9 @@
 /* trampoline.c: from Lua to Swift and back, and everything in between that may longjmp. */
 #include "clua.h"
 
-static int finish(lua_State *L, int result);
-
-static int call(lua_State *L, int (*function)(lua_State *)) {
-  struct lwkt_percpu *self = lwkt_percpu();
-  if (self->td == NULL) {
-    return luaL_error(L, "no thread runs here: the program is over, or this is a finaliser of a "
-                         "heap that is being closed");
-  }
-  self->swift_depth++;
-  int result = function(L);
-  lwkt_percpu()->swift_depth--;
-  return result;
-}
-
-int lwkt_call(lua_State *L, int (*function)(lua_State *)) {
-  int result = call(L, function);
-  return result >= 0 ? result : finish(L, result);
+int lwkt_no_thread(lua_State *L) {
+  return luaL_error(L, "no thread runs here: the program is over, or this is a finaliser of a "
+                       "heap that is being closed");
 }
 
 static int after_wait(lua_State *L, int status, lua_KContext context) {
@@ -63,7 +49,7 @@ static int switch_away(lua_State *L, int kind, lua_KFunction next) {
   return next(L, LUA_YIELD, 0);
 }
 
-static int finish(lua_State *L, int result) {
+int lwkt_finish(lua_State *L, int result) {
   switch (result) {
   case LWKT_WAIT: return switch_away(L, LWKT_SWITCH_WAIT, after_wait);
   case LWKT_YIELD: return switch_away(L, LWKT_SWITCH_YIELD, after_yield);
@@ -91,7 +77,6 @@ static int finish(lua_State *L, int result) {
 }
 
 int lwkt_yield_function(lua_State *L) {
-  lua_settop(L, 0);
   if (lua_isyieldable(L)) {
     lwkt_percpu()->switch_kind = LWKT_SWITCH_YIELD;
     return lua_yield(L, 0);
@@ -99,20 +84,29 @@ int lwkt_yield_function(lua_State *L) {
   return switch_away(L, LWKT_SWITCH_YIELD, after_yield);
 }
 
-int lwkt_resume(lua_State *L, int count, int *kind, int *results) {
+int lwkt_run(void *td, void *machine, int count) {
+  lua_State *L = machine != NULL ? machine : lwkt_s_first_turn(td, &count);
+  if (L == NULL) return LWKT_ENDED;
   struct lwkt_percpu *self = lwkt_percpu();
   int depth = self->swift_depth;
+  int results;
   self->swift_depth = 0;
   self->switch_kind = LWKT_SWITCH_NONE;
   self->base_L = L;
   self->running_L = L;
-  int status = lua_resume(L, NULL, count, results);
+  int status = lua_resume(L, NULL, count, &results);
   self = lwkt_percpu();
   self->running_L = NULL;
   self->base_L = NULL;
   self->swift_depth = depth;
-  *kind = self->switch_kind;
-  return status;
+  int kind = self->switch_kind;
+  if (status == LUA_YIELD) {
+    if (kind == LWKT_SWITCH_WAIT) return LWKT_WAITING;
+    if (kind == LWKT_SWITCH_PREEMPT) return LWKT_PREEMPTED;
+    if (kind < LWKT_SWITCH_EXIT) return LWKT_YIELDED;
+  }
+  lwkt_s_turn_ended(td, L, status, kind, results);
+  return LWKT_ENDED;
 }
 
 static const char exit_key;

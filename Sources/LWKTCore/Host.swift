@@ -8,9 +8,14 @@ public typealias HostRef = UnsafeMutablePointer<HostState>
 
 /// What the language binding does for the core. Called with the context each comment names.
 public struct Binding: Sendable {
-  /// Run a thread until it yields, waits or ends; returns a `RunOutcome`'s raw value. In the loop of
-  /// its worker. A C function: this call is in every switch.
-  public var run: @convention(c) (_ thread: UnsafeMutableRawPointer) -> Int32
+  /// Run a thread until it yields, waits or ends; returns a `RunOutcome`'s raw value. `machine` and
+  /// `count` are the thread's `machine` and `startCount`. In the loop of its worker. A C function:
+  /// this call is in every switch.
+  public typealias Run =
+    @convention(c) (
+      _ thread: UnsafeMutableRawPointer?, _ machine: UnsafeMutableRawPointer?, _ count: Int32
+    ) -> Int32
+  public var run: Run
   /// The running thread should let a better one run soon. On its worker, while it runs.
   public var requestSwitch: @convention(c) () -> Void
   /// Signal worker's kernel thread so that the running thread lets go. The monitor.
@@ -19,21 +24,17 @@ public struct Binding: Sendable {
   public var reportDeath: @Sendable (ThreadRef) -> Void
   /// Nobody will ever wake: `report` says who waits for what. Any worker, all others asleep.
   public var reportDeadlock: @Sendable (_ report: String) -> Void
-  /// What a waiting thread itself says it waits for, if it does. Its owner, or everybody asleep.
-  public var waitText: @Sendable (ThreadRef) -> String?
   /// The worker ends: give back what the binding keeps for it. Its kernel thread, after the loop.
   public var workerEnds: @Sendable () -> Void
 
   public init(
-    run: @escaping @convention(c) (_ thread: UnsafeMutableRawPointer) -> Int32,
+    run: @escaping Run,
     requestSwitch: @escaping @convention(c) () -> Void,
     preempt: @escaping @Sendable (_ kernelThread: pthread_t) -> Void,
     reportDeath: @escaping @Sendable (ThreadRef) -> Void,
     reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
-    waitText: @escaping @Sendable (ThreadRef) -> String? = { _ in nil },
     workerEnds: @escaping @Sendable () -> Void
   ) {
-    self.waitText = waitText
     self.run = run
     self.requestSwitch = requestSwitch
     self.preempt = preempt

@@ -5,6 +5,12 @@
 // passes it on, or loses its last receiver's reference, which answers EPIPE for it. So no request
 // is lost. The answer wakes who waits on the message, or goes to the reply port.
 //
+// Whoever holds a receiver's handle may answer, and one answer wins. To forward a request is to give
+// that up, for oneself and all who had the handle: see `Forward.swift`.
+//
+// The values of a request are read by its receivers, each in its own time. So an answer takes their
+// place only if nobody else can be reading them, and is put beside them otherwise.
+//
 // A receiver's reference is an ObjectRef with `receiverBit` set in the pointer: the sender's and
 // the receiver's view of one message are different handles even in one heap.
 
@@ -26,6 +32,9 @@ public struct Message: ~Copyable {
   /// The port on whose queue it is, or 0. Written under that port's lock; under any port's lock it says
   /// whether it is on that one's. Relaxed.
   let queuedOn = Atomic<UInt>(0)
+  /// *Locked.* The hop that a forwarded request is on, one reference, until it is answered; or, set once,
+  /// the request that a hop stands for, one reference.
+  var link: MessageRef?
   /// *Locked.* The thread that has it to answer; no reference, a dying thread lets go first.
   var holder: ThreadRef?
   /// Guarded by the holder's lock.
@@ -33,9 +42,12 @@ public struct Message: ~Copyable {
   var heldPrevious: MessageRef?
   /// The queue's link; guarded by the port's lock.
   var next: MessageRef?
-  /// What was sent; after the answer, what was answered. Written by the sender before it is queued
-  /// and by the one answerer before `status` changes; read by the receiver and then by the sender.
+  /// What was sent; after the answer, what was answered, unless that is in `answerApart`. Written by the
+  /// sender before it is queued and by the one answerer before `status` changes; read by the receivers
+  /// and then by the sender. A hop's is empty.
   public var payload: Payload
+  /// The answer of a message with the flag of that name: owned. Written like the other.
+  var answerApart: UnsafeMutablePointer<Payload>?
   /// The answer's errno for a failed one; the words are in `payload`. 0: success.
   public internal(set) var errno: Int32 = 0
   /// Who sent it: one reference, or nil for a sender that is no thread.
@@ -49,19 +61,23 @@ public struct Message: ~Copyable {
 
   public struct Flags: OptionSet, Sendable {
     public let rawValue: UInt8
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
     /// Nobody waits for an answer.
-    public static let oneWay = Flags(rawValue: 1)
+    @inlinable public static var oneWay: Flags { Flags(rawValue: 1) }
     /// To the port's head queue.
-    public static let urgent = Flags(rawValue: 2)
+    @inlinable public static var urgent: Flags { Flags(rawValue: 2) }
     /// It has come back to its reply port.
-    public static let isReply = Flags(rawValue: 4)
+    @inlinable public static var isReply: Flags { Flags(rawValue: 4) }
     /// Its sender has asked the target to give up.
-    public static let aborted = Flags(rawValue: 8)
-    /// It has been passed on at least once.
-    public static let forwarded = Flags(rawValue: 32)
+    @inlinable public static var aborted: Flags { Flags(rawValue: 8) }
+    /// What a forwarded request travels as. Constant.
+    static var hop: Flags { Flags(rawValue: 32) }
+    /// The answer is not in the place of the request.
+    static var answerApart: Flags { Flags(rawValue: 64) }
+    /// A receiver has sent the handle on: others may still answer when it has ended.
+    static var shared: Flags { Flags(rawValue: 128) }
     /// The word of a thread's end that `notify` asked for; its one value is the thread.
-    public static let exitNotice = Flags(rawValue: 16)
+    @inlinable public static var exitNotice: Flags { Flags(rawValue: 16) }
   }
 
   enum Status: UInt8 { case pending, replying, done }
@@ -126,6 +142,11 @@ extension UnsafeMutablePointer where Pointee == Message {
     pointee.sender?.object.releaseObject()
     pointee.replyPort?.object.releaseObject()
     pointee.systemCall?.release()
+    pointee.link?.object.releaseObject()
+    if let answer = pointee.answerApart {
+      answer.dispose()
+      answer.deallocate()
+    }
     deinitialize(count: 1)
     ObjectPools.freeMessage(self)
   }
@@ -137,16 +158,6 @@ extension UnsafeMutablePointer where Pointee == Message {
     return pointee.status == .done
   }
 
-  /// Has it been passed on, and so is not `thread`'s to answer: on its way to a port, or with the
-  /// receiver there?
-  public func isPassedOn(from thread: ThreadRef) -> Bool {
-    pointee.waitable.lock.lock()
-    defer { pointee.waitable.lock.unlock() }
-    if pointee.target != nil { return true }
-    guard pointee.flags.contains(.forwarded), let holder = pointee.holder else { return false }
-    return holder != thread
-  }
-
   /// Was it asked for abort?
   public var isAborted: Bool {
     pointee.waitable.lock.lock()
@@ -154,39 +165,68 @@ extension UnsafeMutablePointer where Pointee == Message {
     return pointee.flags.contains(.aborted)
   }
 
-  /// Answer with `payload` (moved) and `errno`. False if it was answered before, or is one-way: then
-  /// the caller keeps the payload. Any worker, no lock held.
+  /// What was answered. The sender, once it is done.
+  public var answer: UnsafeMutablePointer<Payload> {
+    pointee.flags.contains(.answerApart)
+      ? pointee.answerApart.unsafelyUnwrapped : addressOf(&pointee.payload)
+  }
+
+  /// The sender wants to read what it sent: from now on it stays where it is. False if it has been
+  /// answered.
+  public func keepRequest() -> Bool {
+    while true {
+      pointee.waitable.lock.lock()
+      let status = pointee.status
+      if status == .pending { keepRequestLocked() }
+      pointee.waitable.lock.unlock()
+      if status == .done { return false }
+      if pointee.flags.contains(.answerApart) { return true }
+      // Somebody puts the answer in its place.
+      lwkt_cpu_pause()
+    }
+  }
+
+  /// Lock held, pending: the answer will be put apart.
+  func keepRequestLocked() {
+    guard pointee.answerApart == nil else { return }
+    let answer = UnsafeMutablePointer<Payload>.allocate(capacity: 1)
+    answer.initialize(to: Payload())
+    pointee.answerApart = answer
+    pointee.set(.answerApart)
+  }
+
+  /// Answer with `payload` (moved) and `errno`. False if it was answered before, or is one-way, or has
+  /// been forwarded: then the caller keeps the payload. A receiver, no lock held.
   public func reply(_ payload: Payload, errno: Int32 = 0) -> Bool {
-    guard claimReply() else { return false }
-    addressOf(&pointee.payload).dispose()
-    pointee.payload = payload
-    pointee.errno = errno
-    completeReply()
+    guard let root = claimReply() else { return false }
+    let answer = root.answer
+    answer.dispose()
+    answer.pointee = payload
+    root.pointee.errno = errno
+    root.completeReply()
     return true
   }
 
-  /// Answer with a system call's words for `errno`. False as `reply`.
+  /// Answer with a system call's words for `errno`. False as `reply`. Any kernel thread, no lock held.
   @discardableResult
   public func fail(_ failure: MessageFailure) -> Bool {
-    guard claimReply() else { return false }
-    addressOf(&pointee.payload).dispose()
-    pointee.payload = Payload()
-    pointee.errno = failure.rawValue
-    completeReply()
-    return true
+    reply(Payload(), errno: failure.rawValue)
   }
 
-  /// Win the right to answer, which one caller does.
-  func claimReply() -> Bool {
+  /// Win the right to answer, which one caller does: the request to be answered, or nil. No lock held.
+  func claimReply() -> MessageRef? {
+    if pointee.flags.contains(.hop) { return claimReplyOfHop() }
     pointee.waitable.lock.lock()
-    let mine = pointee.status == .pending && !pointee.flags.contains(.oneWay)
-    if mine {
-      pointee.status = .replying
-      pointee.target = nil
+    guard pointee.status == .pending, !pointee.flags.contains(.oneWay), pointee.link == nil else {
+      pointee.waitable.lock.unlock()
+      return nil
     }
-    if mine, let holder = pointee.holder { letGo(of: holder) }
+    if pointee.receivers.load(ordering: .acquiring) > 1 { keepRequestLocked() }
+    pointee.status = .replying
+    pointee.target = nil
+    if let holder = pointee.holder { letGo(of: holder) }
     pointee.waitable.lock.unlock()
-    return mine
+    return self
   }
 
   /// The answer is in place: tell whoever waits. The one who claimed the reply, no lock held.
@@ -250,29 +290,6 @@ extension UnsafeMutablePointer where Pointee == Message {
     thread.pointee.waitable.lock.unlock()
   }
 
-  /// Pass a received request on. The answer goes to the original sender. The current thread has it to
-  /// answer, and still has if this fails; nil when done, else why not.
-  public func forward(to port: PortRef) -> MessageFailure? {
-    pointee.waitable.lock.lock()
-    guard pointee.status == .pending else {
-      pointee.waitable.lock.unlock()
-      return .alreadyAnswered
-    }
-    let holder = pointee.holder
-    if let holder { letGo(of: holder) }
-    pointee.target = port
-    pointee.set(.forwarded)
-    pointee.waitable.lock.unlock()
-    receiverObject.retainObject()
-    if port.enqueueForwarded(self) { return nil }
-    receiverObject.releaseObject()
-    pointee.waitable.lock.lock()
-    pointee.target = nil
-    pointee.waitable.lock.unlock()
-    if let holder { hold(by: holder) }
-    return .notConnected
-  }
-
   /// Ask the target to give up. A request still in a queue comes back with EINTR at once; a system
   /// call is cancelled; else the receiver sees `aborted`. The sender, no lock held.
   public func abort() {
@@ -282,6 +299,8 @@ extension UnsafeMutablePointer where Pointee == Message {
       return
     }
     pointee.set(.aborted)
+    let hop = pointee.flags.contains(.hop) ? nil : pointee.link
+    hop?.object.retainObject()
     var port = pointee.target
     if let found = port, !found.object.tryRetain() { port = nil }
     let call = pointee.systemCall
@@ -293,6 +312,10 @@ extension UnsafeMutablePointer where Pointee == Message {
         receiverObject.releaseObject()
       }
       port.object.releaseObject()
+    }
+    if let hop {
+      hop.abort()
+      hop.object.releaseObject()
     }
   }
 

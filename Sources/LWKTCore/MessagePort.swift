@@ -186,6 +186,33 @@ extension UnsafeMutablePointer where Pointee == Port {
     return .sent
   }
 
+  /// `send` for a one-way message whose values all stand in the payload's slots: what small messages
+  /// are. A receiver that waits for values is handed them, and no message is ever made. `payload` is
+  /// moved if it was sent; else `message` is what `send` answers about. The current thread is the
+  /// sender. No lock held.
+  @inline(__always)
+  public func sendLight(
+    _ payload: UnsafeMutablePointer<Payload>, from thread: ThreadRef, flags: Message.Flags,
+    message: inout MessageRef?
+  ) -> SendResult {
+    pointee.waitable.lock.lock()
+    if let node = pointee.waitable.waiters.first, node.pointee.mode == .takeValues {
+      pointee.waitable.waiters.unlink(node)
+      let receiver = node.pointee.thread
+      if receiver.claim(node.pointee.ticket) {
+        receiver.pointee.start = payload.pointee
+        receiver.pointee.wakeReason = .ready
+        pointee.waitable.lock.unlock()
+        lwktSchedule(receiver)
+        return .sent
+      }
+    }
+    pointee.waitable.lock.unlock()
+    let made = MessageRef.make(sender: thread, payload: payload.pointee, flags: flags)
+    message = made
+    return send(made, from: thread)
+  }
+
   private var isFull: Bool {
     pointee.queue.count + pointee.urgentQueue.count >= pointee.limit
       || pointee.senders.first != nil
@@ -202,7 +229,7 @@ extension UnsafeMutablePointer where Pointee == Port {
       thread.pointee.wakeIndex = node.pointee.index
       thread.pointee.runNext = woken
       woken = thread
-      if node.pointee.mode == .take {
+      if node.pointee.mode != .look {
         thread.pointee.wakeValue = UnsafeMutableRawPointer(message)
         return woken
       }
@@ -287,10 +314,12 @@ extension UnsafeMutablePointer where Pointee == Port {
   // MARK: Receiving
 
   /// Take the next message, or register the thread as a receiver. The message's reference is the
-  /// caller's; after a wait it is in the thread's `wakeValue`. `thread` is the current thread.
+  /// caller's; after a wait it is in the thread's `wakeValue`. `thread` is the current thread. With
+  /// `valuesOnly` the sender may have handed over values without a message: see `sendLight`.
   @inline(__always)
   public func receive(
-    _ thread: ThreadRef, deadline: UInt64?, poll: Bool = false, into message: inout MessageRef?
+    _ thread: ThreadRef, deadline: UInt64?, poll: Bool = false, valuesOnly: Bool = false,
+    into message: inout MessageRef?
   ) -> WaitResult {
     pointee.waitable.lock.lock()
     if let next = pointee.urgentQueue.pop() ?? pointee.queue.pop() {
@@ -306,7 +335,7 @@ extension UnsafeMutablePointer where Pointee == Port {
       return .wouldWait
     }
     let ticket = thread.beginWait(.receive, on: object)
-    thread.enqueueNode(on: waitable, ticket: ticket)
+    thread.enqueueNode(on: waitable, ticket: ticket, mode: valuesOnly ? .takeValues : .take)
     pointee.waitable.lock.unlock()
     thread.armWaitTimer(deadline)
     return thread.abortedMeanwhile(ticket: ticket) ? .waitOver : .waiting

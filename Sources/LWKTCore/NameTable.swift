@@ -143,6 +143,15 @@ extension UnsafeMutablePointer where Pointee == HostState {
     }
   }
 
+  /// The name of the token that `thread` waits for, or nil. Any kernel thread that keeps the thread alive.
+  func nameOfToken(waitedForBy thread: ThreadRef) -> String? {
+    pointee.names.withLock { _ in
+      TokenRef(bitPattern: thread.pointee.waitToken.load(ordering: .relaxed)).map {
+        String(cString: $0.pointee.name)
+      }
+    }
+  }
+
   /// Release every published port: the host ends.
   func dropNames() {
     let ports = pointee.names.withLock { tables in

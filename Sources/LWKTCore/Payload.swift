@@ -18,8 +18,12 @@ public struct Payload {
 
   @inlinable public init() {}
 
-  /// The slot tag whose slot is an owned reference to an object.
-  public static let handleTag: UInt8 = 255
+  /// The slot tag whose slot is an owned reference to an object. The only one with the high bit set.
+  @inlinable public static var handleTag: UInt8 { 255 }
+
+  /// Does it own nothing, neither a buffer nor a reference?
+  @inlinable @inline(__always)
+  var isPlain: Bool { buffer == nil && unsafeBitCast(tags, to: UInt32.self) & 0x8080_8080 == 0 }
 }
 
 /// The head of a payload's buffer; the binding's bytes follow it.
@@ -33,7 +37,17 @@ public struct PayloadBuffer {
 
 extension UnsafeMutablePointer where Pointee == Payload {
   /// Release what the payload holds and leave it empty. Any kernel thread, no lock held.
+  @inlinable @inline(__always)
   public func dispose() {
+    if pointee.isPlain {
+      pointee = Payload()
+    } else {
+      disposeOfReferences()
+    }
+  }
+
+  @usableFromInline @inline(never)
+  func disposeOfReferences() {
     let payload = pointee
     pointee = Payload()
     if let buffer = payload.buffer {

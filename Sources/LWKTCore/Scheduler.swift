@@ -307,7 +307,11 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     let shared = pointee.shared
     shared.pointee.counters.add(.switches)
     if let parked = thread.pointee.parkedStack { lwkt_unpark(parked) }
-    let outcome = pointee.host.pointee.binding.run(UnsafeMutableRawPointer(thread))
+    // Only the first turn of a thread that was given its machine has arguments.
+    let count = thread.pointee.startCount
+    thread.pointee.startCount = 0
+    let outcome = pointee.host.pointee.binding.run(
+      UnsafeMutableRawPointer(thread), thread.pointee.machine, count)
     // The thread may have parked this stack and come back on it: nothing read before is trusted.
     percpu.pointee.td = nil
     settle(thread, RunOutcome(rawValue: outcome).unsafelyUnwrapped)

@@ -79,16 +79,29 @@ extension UnsafeMutablePointer where Pointee == HostState {
 }
 
 extension UnsafeMutablePointer where Pointee == Thread {
-  /// What it waits for: `wmesg`. On its own worker exact, with a token by its name.
+  /// What it waits for: `wmesg`. A token goes by its name, a `tsleep` by what it was told to show. Any
+  /// kernel thread that holds a reference; a glimpse.
   public var waitMessageText: String {
+    pointee.waitable.lock.lock()
+    let text = pointee.waitText.map { String(cString: $0) }
+    pointee.waitable.lock.unlock()
     let kind = pointee.waitKind
-    guard cpu == mycpu.pointee.cpu else { return "\(kind.wmesg)" }
-    if pointee.tokensLost || kind == .token, let object = pointee.waitObject,
-      object.objectKind == .token
-    {
-      return String(cString: object.token.pointee.name)
+    switch kind {
+    case .tsleep: return text ?? "\(kind.wmesg)"
+    case .token: return pointee.host.nameOfToken(waitedForBy: self) ?? "\(kind.wmesg)"
+    default: return "\(kind.wmesg)"
     }
-    return "\(kind.wmesg)"
+  }
+
+  /// What `waitMessageText` is to say while it sleeps; nil: nothing of its own. The current thread.
+  public func setWaitText(_ text: String?) {
+    if text == nil, pointee.waitText == nil { return }
+    let copy = text.map(copyCString)
+    pointee.waitable.lock.lock()
+    let old = pointee.waitText
+    pointee.waitText = copy
+    pointee.waitable.lock.unlock()
+    old?.deallocate()
   }
 
   /// Wait until `snapshot` is complete. The current thread.
@@ -106,7 +119,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return ThreadInfo(
       id: pointee.id, path: pathName, name: pointee.name.map { String(cString: $0) },
       state: "\(stateName)", cpu: cpu, priority: Int(pointee.priority),
-      wmesg: isWaiting ? pointee.host.pointee.binding.waitText(self) ?? waitMessageText : "",
+      wmesg: isWaiting ? waitMessageText : "",
       waitsFor: isWaiting ? pointee.waitObject.map(describeObject) : nil,
       waitedNanoseconds: isWaiting ? lwkt_nanotime() &- pointee.waitSince : nil,
       createdAt: created, isDaemon: pointee.flags.contains(.daemon),
@@ -120,8 +133,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     switch object.objectKind {
     case .thread: return object.thread.pointee.id
     case .message:
-      return object.message.pointee.holder?.pointee.id
-        ?? object.message.pointee.target?.pointee.owner?.pointee.id
+      return object.message.withLatestHop {
+        ($0.pointee.holder ?? $0.pointee.target?.pointee.owner)?.pointee.id
+      }
     case .token: return object.token.pointee.owner?.pointee.id
     default: return nil
     }
@@ -162,11 +176,12 @@ public func describeObject(_ object: ObjectRef) -> String {
 }
 
 private func describeTarget(_ message: MessageRef) -> String {
-  message.pointee.waitable.lock.lock()
-  defer { message.pointee.waitable.lock.unlock() }
-  if let holder = message.pointee.holder { return "thread " + holder.displayName }
-  if let port = message.pointee.target { return port.displayName }
-  return "the sysport"
+  if message.pointee.systemCall != nil { return "the sysport" }
+  return message.withLatestHop { message in
+    if let holder = message.pointee.holder { return "thread " + holder.displayName }
+    if let port = message.pointee.target { return port.displayName }
+    return "a thread that was sent its handle"
+  }
 }
 
 extension UnsafeMutablePointer where Pointee == HostState {

@@ -280,7 +280,7 @@ final class Sysport {
   }
 
   private func answer(_ message: MessageRef, _ call: SystemCallRef) {
-    if message.claimReply() {
+    if message.claimReply() != nil {
       message.pointee.errno = call.errno
       var next = message.settleReply()
       while let thread = next {

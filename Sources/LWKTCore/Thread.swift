@@ -31,7 +31,8 @@ public struct Thread: ~Copyable {
   public var wakeReason: WakeReason = .none
   /// Which of several things became ready; -1 when there was one.
   public var wakeIndex: Int32 = -1
-  /// What the waker hands over: a message (one reference) for a receive.
+  /// What the waker hands over: a message (one reference) for a receive; nil when it hands over
+  /// values alone, in `start`.
   public var wakeValue: UnsafeMutableRawPointer?
   /// The binding's machine to run: a coroutine, opaque here. Nil before the first run.
   public var machine: UnsafeMutableRawPointer?
@@ -67,8 +68,11 @@ public struct Thread: ~Copyable {
   let abortReason = Atomic<UInt>(0)
   /// Ctrl-C for this thread. Set by the monitor, taken by the thread.
   public let interrupted = Atomic<Bool>(false)
+  /// The token it waits for, or 0: the thread has a reference to that as long as it says so here. The
+  /// owner stores, relaxed; read under the lock of the host's names, which a token's end takes too.
+  let waitToken = Atomic<UInt>(0)
   /// The built-in port, made by whoever needs it first: a `Port` with one reference, or 0.
-  let portAtomic = Atomic<UInt>(0)
+  @usableFromInline let portAtomic = Atomic<UInt>(0)
 
   // MARK: Owner, colder
 
@@ -84,7 +88,8 @@ public struct Thread: ~Copyable {
   let domainAtomic = Atomic<UInt>(0)
   var domainNext: ThreadRef?
   var domainPrevious: ThreadRef?
-  /// What it is to run, in neutral memory, until the first run takes it. Owner.
+  /// What it is to run, in neutral memory, until the first run takes it. Later the values of a message
+  /// that its sender hands over without making one: written by the one that claimed the wait. Owner.
   public var start: Payload
   /// The chain of `timeout` scopes it is in, innermost first. Owner.
   public internal(set) var scopes: UnsafeMutablePointer<TimeoutScope>?
@@ -129,6 +134,8 @@ public struct Thread: ~Copyable {
   public internal(set) var succeeded = false
   /// Has anybody seen the result?
   let noticed = Atomic<Bool>(false)
+  /// What a `tsleep` was told to show: NUL-terminated, owned, or nil. Locked.
+  var waitText: UnsafeMutablePointer<CChar>?
   /// Ports to tell of the end: one reference each. Locked.
   var notify: UnsafeMutablePointer<NotifyEntry>?
 
@@ -164,22 +171,22 @@ public struct Thread: ~Copyable {
 
   public struct Flags: OptionSet, Sendable {
     public let rawValue: UInt8
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
-    public static let onRunQueue = Flags(rawValue: 1)
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+    @inlinable public static var onRunQueue: Flags { Flags(rawValue: 1) }
     /// Stays on its worker.
-    public static let pinned = Flags(rawValue: 2)
+    @inlinable public static var pinned: Flags { Flags(rawValue: 2) }
     /// Does not keep the program alive.
-    public static let daemon = Flags(rawValue: 4)
+    @inlinable public static var daemon: Flags { Flags(rawValue: 4) }
     /// Lives in its creator's heap.
-    public static let sharing = Flags(rawValue: 8)
+    @inlinable public static var sharing: Flags { Flags(rawValue: 8) }
     /// Its preemption was held off by a critical section and is due at the end of it.
-    public static let preemptionDue = Flags(rawValue: 16)
+    @inlinable public static var preemptionDue: Flags { Flags(rawValue: 16) }
     /// Woken while its domain was between two workers; adoption makes it runnable.
-    public static let wokenInTransit = Flags(rawValue: 32)
+    @inlinable public static var wokenInTransit: Flags { Flags(rawValue: 32) }
     /// A heap of its own, because of `maxmem`.
-    public static let ownHeap = Flags(rawValue: 64)
+    @inlinable public static var ownHeap: Flags { Flags(rawValue: 64) }
     /// The thread that runs the program.
-    public static let main = Flags(rawValue: 128)
+    @inlinable public static var main: Flags { Flags(rawValue: 128) }
   }
 
   public enum Lifecycle: UInt8, Sendable {

@@ -305,6 +305,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.systemCall?.release()
     pointee.path.release()
     pointee.name?.deallocate()
+    pointee.waitText?.deallocate()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }
@@ -313,8 +314,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// `td.msgport`, made when first asked for. Any kernel thread that holds a reference. Sequentially
   /// consistent against `finish`: either that finds the port or this finds the thread dead.
-  public var messagePort: PortRef {
-    if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .acquiring)) { return port }
+  @inlinable public var messagePort: PortRef {
+    PortRef(bitPattern: pointee.portAtomic.load(ordering: .acquiring)) ?? makeMessagePort()
+  }
+
+  @usableFromInline @inline(never)
+  func makeMessagePort() -> PortRef {
     let port = PortRef.make(kind: .thread, owner: self, host: pointee.host)
     let swap = pointee.portAtomic.compareExchange(
       expected: 0, desired: UInt(bitPattern: port), ordering: .sequentiallyConsistent)
@@ -363,7 +368,8 @@ extension UnsafeMutablePointer where Pointee == Message {
   func holderExits(_ thread: ThreadRef) {
     pointee.waitable.lock.lock()
     if pointee.holder == thread { letGo(of: thread) }
-    let isLost = pointee.receivers.load(ordering: .acquiring) <= 1
+    let isLost =
+      pointee.receivers.load(ordering: .acquiring) <= 1 && !pointee.flags.contains(.shared)
     pointee.waitable.lock.unlock()
     if isLost { fail(.peerExited) }
   }

@@ -67,6 +67,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// Woken for a token: it was handed over, or is worth another try.
   private func noteTokenWake(_ stack: UnsafeMutablePointer<TokenStack>) {
+    pointee.waitToken.store(0, ordering: .relaxed)
     let wasHandedOver = pointee.wakeReason == .ready && pointee.wakeIndex == 1
     if pointee.wakeReason == .aborted {
       unlinkNode(ownNode)
@@ -130,6 +131,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       if stack.pointee.failures >= Token.patience { token.pointee.isStarved = true }
       let ticket = beginWait(.token, on: token.object, interruptible: pointee.regain.isGet)
       pointee.regain.waitingFor = index
+      pointee.waitToken.store(UInt(bitPattern: token), ordering: .relaxed)
       enqueueNode(
         on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
       if stack.pointee.failures > 0 {
@@ -140,6 +142,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       token.pointee.waitable.lock.unlock()
       guard pointee.regain.isGet, abortedMeanwhile(ticket: ticket) else { return false }
       unlinkNode(ownNode)
+      pointee.waitToken.store(0, ordering: .relaxed)
       takeBackGet(stack)
     }
     return true
@@ -184,6 +187,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// The thread ends: its tokens are released. Its worker.
   func endTokens() {
+    pointee.waitToken.store(0, ordering: .relaxed)
     releaseTokens(downTo: 0)
     guard let stack = pointee.tokens else { return }
     stack.deinitialize(count: 1)

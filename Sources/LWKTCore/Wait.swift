@@ -73,6 +73,8 @@ public struct WaitNode {
   enum Mode: UInt8 {
     /// Hand the message over.
     case take
+    /// Hand over the message, or the values alone if it is none yet: see `sendLight`.
+    case takeValues
     /// Only say that there is something.
     case look
     /// A token, for itself alone or together with other sharers.
@@ -259,7 +261,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     finishWait()
   }
 
-  /// The message that a receive's waker has handed over: its reference is the caller's.
+  /// The message that a receive's waker has handed over: its reference is the caller's. Nil when the
+  /// values were handed over alone: they are in `start` then.
   @inline(__always)
   public func takeHandedMessage() -> MessageRef? {
     let message = pointee.wakeValue?.assumingMemoryBound(to: Message.self)

@@ -157,7 +157,7 @@ func copyOut(
 }
 
 @inline(never)
-private func copyOutGraph(
+func copyOutGraph(
   _ L: LuaState, _ first: Int32, _ count: Int32, _ operation: StaticString,
   _ payload: UnsafeMutablePointer<Payload>
 ) -> Bool {
@@ -304,6 +304,7 @@ private func refuseWait(_ L: LuaState) -> Int32 {
   let thread = currentThread
   thread.cancelBegunWait()
   if let message = thread.takeHandedMessage() { message.object.releaseObject() }
+  addressOf(&thread.pointee.start).dispose()
   return raise(L, "cannot wait in a finaliser (__gc)")
 }
 

@@ -6,10 +6,11 @@
 // - which upvalues it assigns, and where, so that `create` can refuse what could not work;
 // - where the upvalue descriptions are, which the factory rewrites (BytecodeFactory.swift).
 //
-// The format is the one of Lua 5.4.0 to 5.4.x; `BytecodeFormat.check` compares it with the library
-// that is linked. The reader is checked at every step: bytes cut short are an error, not a crash.
+// The format is the one of Lua 5.4.0 to 5.4.x; the first function that is read in a process has
+// `BytecodeFormat.check` compare it with the library that is linked. The reader is checked at every step: bytes cut short are an error, not a crash.
 
 import CLua
+import Synchronization
 
 /// A piece of the dump.
 struct ByteSpan: BitwiseCopyable {
@@ -45,11 +46,51 @@ enum BytecodeFormat {
   /// Lua's compiler nests functions no deeper than this.
   static let nestingLimit = 255
 
-  /// Is the linked library's format the one that is known here? Nil if so, else a message. Once for
-  /// each process, in any heap. Needs 4 stack slots. Lua API that allocates: `luaL_loadbufferx`,
-  /// `lua_load`.
-  static func check(_ L: LuaState) -> String? {
-    let wrong = "this Lua library's bytecode is not that of Lua 5.4, for which this program is made"
+  /// What is known of the linked library.
+  enum Support {
+    static let unknown: UInt8 = 0
+    static let good: UInt8 = 1
+    static let bad: UInt8 = 2
+  }
+
+  /// Relaxed: several workers may find out at the same time, and find the same.
+  static let support = Atomic<UInt8>(Support.unknown)
+
+  /// Can functions of the linked library be read? In any heap. Lua API that allocates: at first what
+  /// `check` uses, and `lua_newthread`, `luaL_ref`.
+  @inline(__always)
+  static func isSupported(_ L: LuaState, _ state: UnsafeMutablePointer<CopyState>) -> Bool {
+    support.load(ordering: .relaxed) == Support.good || isSupportedNow(L, state)
+  }
+
+  /// On the coroutine of factories, which has no hooks: neither a script's nor preemption shall meet
+  /// what is run for the check.
+  @inline(never)
+  private static func isSupportedNow(
+    _ L: LuaState, _ state: UnsafeMutablePointer<CopyState>
+  ) -> Bool {
+    if support.load(ordering: .relaxed) == Support.bad { return false }
+    let maker = state.openMaker(L)
+    // In a finaliser that a factory has set off, or this: the next one will find out.
+    guard !state.pointee.isMaking, lua_checkstack(maker, 6) != 0 else { return true }
+    state.pointee.isMaking = true
+    defer { state.pointee.isMaking = false }
+    let isGood = check(maker)
+    support.store(isGood ? Support.good : Support.bad, ordering: .relaxed)
+    return isGood
+  }
+
+  /// Why no function can be sent, or nil.
+  static var problem: String? {
+    guard support.load(ordering: .relaxed) == Support.bad else { return nil }
+    return "the library of " + String(cString: lwkt_lua_release())
+      + " that this program is linked with dumps functions in another form than the Lua 5.4 it was "
+      + "made for, so none can be sent"
+  }
+
+  /// Is the linked library's format the one that is known here? Needs 4 stack slots. Lua API that
+  /// allocates: `luaL_loadbufferx`, `lua_load`.
+  static func check(_ L: LuaState) -> Bool {
     let source: StaticString = "local a local function f(b) a = b; g = b return a end return f"
     let base = lua_gettop(L)
     defer { lwkt_pop(L, lua_gettop(L) - base) }
@@ -58,28 +99,28 @@ enum BytecodeFormat {
     let text = UnsafeRawPointer(source.utf8Start).assumingMemoryBound(to: CChar.self)
     guard luaL_loadbufferx(L, text, source.utf8CodeUnitCount, "=check", "t") == LUA_OK,
       lua_pcallk(L, 0, 1, 0, 0, nil) == LUA_OK, lwkt_dump(L, -1, &dump)
-    else { return wrong }
+    else { return false }
     let bytes = UnsafeRawBufferPointer(start: dump.data, count: dump.count)
     guard let analysis = try? BytecodeAnalysis(bytes), analysis.upvalues.count == 2,
       analysis.upvalues[0].isAssigned, analysis.upvalues[0].isTaken,
       !analysis.upvalues[1].isAssigned, !analysis.upvalues[1].isTaken,
       analysis.names.count == 1, analysis.names[0].upvalue == 1
-    else { return wrong }
+    else { return false }
     // And the factory: the function that it makes has the variables it was given.
     var chunk = ByteWriter()
     defer { chunk.free() }
     BytecodeFactory.write(of: bytes, descriptors: analysis.descriptors, upvalues: 2, into: &chunk)
-    guard lwkt_undump(L, chunk.base, chunk.count) else { return wrong }
+    guard lwkt_undump(L, chunk.base, chunk.count) else { return false }
     lua_pushinteger(L, 1)
     lua_createtable(L, 0, 1)
     guard lua_pcallk(L, 2, 1, 0, 0, nil) == LUA_OK, lua_type(L, -1) == LUA_TFUNCTION else {
-      return wrong
+      return false
     }
     lua_pushinteger(L, 2)
     guard lua_pcallk(L, 1, 1, 0, 0, nil) == LUA_OK, lua_tointegerx(L, -1, nil) == 2 else {
-      return wrong
+      return false
     }
-    return nil
+    return true
   }
 }
 

@@ -91,7 +91,7 @@ func pushCodeRecord(
 private func pushNewCodeRecord(
   _ L: LuaState, _ index: Int32, _ state: UnsafeMutablePointer<CopyState>
 ) -> CodeRef? {
-  guard let code = internFunction(L, index, &state.pointee.dump) else {
+  guard let code = internFunction(L, index, state) else {
     lwkt_pop(L, 1)
     return nil
   }
@@ -133,14 +133,20 @@ private func pushRecord(_ L: LuaState, _ code: CodeRef) {
 /// A userdata has no more user values than this.
 let codeRecordNameLimit = 65_000
 
-/// Dump the function at `index` and find or make its code, with a reference for the caller. No Lua
-/// API that allocates.
-private func internFunction(_ L: LuaState, _ index: Int32, _ dump: inout lwkt_bytes) -> CodeRef? {
-  guard lwkt_dump(L, index, &dump) else { return nil }
-  let bytes = UnsafeRawBufferPointer(start: dump.data, count: dump.count)
+/// Dump the function at `index` and find or make its code, with a reference for the caller; nil also
+/// for one in a form that is not understood: see `BytecodeFormat.problem`. Lua API that allocates: for
+/// the first function of a process, what `BytecodeFormat.isSupported` uses.
+private func internFunction(
+  _ L: LuaState, _ index: Int32, _ state: UnsafeMutablePointer<CopyState>
+) -> CodeRef? {
+  guard BytecodeFormat.isSupported(L, state), lwkt_dump(L, index, &state.pointee.dump) else {
+    return nil
+  }
+  let bytes = UnsafeRawBufferPointer(
+    start: state.pointee.dump.data, count: state.pointee.dump.count)
   let hash = contentHash(bytes)
   let found = CodeTable.find(bytes, hash: hash) ?? analyse(bytes, hash: hash)
-  if dump.capacity > 1 << 20 { freeBytes(&dump) }
+  if state.pointee.dump.capacity > 1 << 20 { freeBytes(&state.pointee.dump) }
   return found
 }
 

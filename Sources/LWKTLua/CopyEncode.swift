@@ -54,6 +54,8 @@ struct EncodedNode: BitwiseCopyable {
 struct CopyRefusal {
   let what: StaticString
   let link: EncodedLink
+  /// More about it, for the end of the message.
+  var reason: String?
 }
 
 /// Copy the values at [first, first + count) of the stack to an empty payload. On failure false,
@@ -269,6 +271,7 @@ struct Encoder: ~Copyable {
     let known = scratch.pointee.seen.find(address)
     if known != 0 { return UInt32(truncatingIfNeeded: known - 1) }
     object.retainObject()
+    if object.isReceiverRole { object.message.noteShared() }
     scratch.pointee.objects.append(address)
     remember(address, UInt64(scratch.pointee.objects.count))
     return UInt32(truncatingIfNeeded: scratch.pointee.objects.count - 1)

@@ -22,7 +22,9 @@ extension Encoder {
   /// The record of the Lua function at `function`.
   mutating func writeFunction(_ function: Int32, _ node: UInt32) -> Bool {
     guard let code = pushCodeRecord(L, function, state) else {
-      return refuse("function of unknown code", scratch.pointee.nodes[Int(node) - 1].link)
+      _ = refuse("function of unknown code", scratch.pointee.nodes[Int(node) - 1].link)
+      refusal?.reason = BytecodeFormat.problem
+      return false
     }
     let record = lua_gettop(L)
     let count = code.notes.pointee.upvalueCount

@@ -102,6 +102,7 @@ struct SlotWriter {
 private func retainHandle(_ L: LuaState, _ index: Int32) -> ObjectRef? {
   guard let object = handleObject(L, index) else { return nil }
   object.retainObject()
+  if object.isReceiverRole { object.message.noteShared() }
   return object
 }
 

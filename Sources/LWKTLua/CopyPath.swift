@@ -8,7 +8,8 @@ import LWKTCore
 extension Encoder {
   /// The words of a refusal.
   borrowing func describe(_ refusal: CopyRefusal, _ operation: StaticString) -> String {
-    "\(operation): cannot send \(refusal.what) at \(path(refusal.link))"
+    let words = "\(operation): cannot send \(refusal.what) at \(path(refusal.link))"
+    return refusal.reason.map { words + ": " + $0 } ?? words
   }
 
   /// From the outermost: an argument or global, the variables on the way from function to function,

@@ -9,18 +9,20 @@
 import CLua
 import LWKTCore
 
+/// Fills in the coroutines that one is in: `lwkt_enclosing`.
+typealias EnclosingCoroutines = (LuaState?, UnsafeMutablePointer<LuaState?>?, Int32) -> Int32
+
 /// Copy the thread function at `function` and the arguments at [first, first + count) to an empty
 /// payload. On failure false, with a message on the stack, and the payload still empty.
 ///
-/// `others` are the other coroutines that make up the creator's call stack, if any: those that
-/// resumed `L`.
+/// `enclosing` fills in the other coroutines that make up the creator's call stack, if any: those that
+/// have resumed `L`. It is asked when the function assigns a variable.
 ///
 /// In the creating thread. Needs 1 stack slot. Lua API that allocates: `lua_pushlstring`,
 /// `lua_createtable`, `lua_newuserdatauv`, `lua_rawset*`, `luaL_ref`.
 func encodeThread(
   _ L: LuaState, function: Int32, first: Int32, count: Int32, context: CopyContext,
-  others: UnsafeBufferPointer<LuaState?> = UnsafeBufferPointer(start: nil, count: 0),
-  into payload: UnsafeMutablePointer<Payload>
+  enclosing: EnclosingCoroutines = { _, _, _ in 0 }, into payload: UnsafeMutablePointer<Payload>
 ) -> Bool {
   guard lua_checkstack(L, Encoder.stackNeed) != 0 else { return failOnStackSpace(L, "create") }
   let function = lua_absindex(L, function)
@@ -31,7 +33,7 @@ func encodeThread(
   if lua_iscfunction(L, function) == 0, context.state.moduleEntry(L, function) == nil,
     let code = pushCodeRecord(L, function, context.state)
   {
-    if let upvalue = sharedLocal(L, function, code, others) {
+    if let upvalue = sharedLocal(L, function, code, enclosing) {
       lwkt_pop(L, lua_gettop(L) - top)
       pushMessage(L, refusal(upvalue, code))
       return false
@@ -159,22 +161,35 @@ func decodeThread(
 
 // MARK: Assigned variables
 
+/// Lua nests resumes no deeper than C calls.
+private let resumeLimit = 200
+
 /// The number of the first upvalue that the code of the thread function assigns although it is a
 /// local variable of a function that is still running, or nil. Lua API that allocates: none.
 @inline(__always)
 private func sharedLocal(
-  _ L: LuaState, _ function: Int32, _ code: CodeRef, _ others: UnsafeBufferPointer<LuaState?>
+  _ L: LuaState, _ function: Int32, _ code: CodeRef, _ enclosing: EnclosingCoroutines
 ) -> Int? {
   if code.notes.pointee.assignedCount == 0 { return nil }
-  for upvalue in 0..<Int(code.notes.pointee.upvalueCount)
-  where code.upvalues[upvalue].isAssigned
-    && (lwkt_is_stack_local(
-      L, function, Int32(upvalue + 1), others.baseAddress, Int32(others.count))
-      || isPromptLocal(L, function, Int32(upvalue + 1)))
-  {
-    return upvalue
+  return assignedStackLocal(L, function, code, enclosing)
+}
+
+@inline(never)
+private func assignedStackLocal(
+  _ L: LuaState, _ function: Int32, _ code: CodeRef, _ enclosing: EnclosingCoroutines
+) -> Int? {
+  withUnsafeTemporaryAllocation(of: LuaState?.self, capacity: resumeLimit) { others in
+    others.initialize(repeating: nil)
+    let count = enclosing(L, others.baseAddress, Int32(resumeLimit))
+    for upvalue in 0..<Int(code.notes.pointee.upvalueCount)
+    where code.upvalues[upvalue].isAssigned
+      && (lwkt_is_stack_local(L, function, Int32(upvalue + 1), others.baseAddress, count)
+        || isPromptLocal(L, function, Int32(upvalue + 1)))
+    {
+      return upvalue
+    }
+    return nil
   }
-  return nil
 }
 
 private func refusal(_ upvalue: Int, _ code: CodeRef) -> String {

@@ -16,8 +16,6 @@ final class ThreadExtras {
   var death: Death?
   var exitResults = Payload()
   var snapshot: Snapshot?
-  /// What `tsleep` was told to show.
-  var waitText: String?
   /// Thread ports: closed when it ends. One reference each.
   var ports: [PortRef] = []
   var settings: PackageSettings?
@@ -65,16 +63,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return existingExtras?.snapshot
   }
 
-  func setWaitText(_ text: String?) {
-    if text == nil, pointee.extras == nil { return }
-    extras.waitText = text
-  }
-
   /// `td.wmesg`.
   var waitMessage: String? {
     if lifecycle != .alive { return nil }
     if self == lwktCurrentThread() { return nil }
-    if cpu == mycpu.pointee.cpu, let text = existingExtras?.waitText { return text }
     let text = waitMessageText
     return text.isEmpty ? nil : text
   }

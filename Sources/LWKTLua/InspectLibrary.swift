@@ -32,57 +32,48 @@ public func handleLength(_ L: OpaquePointer?) -> Int32 {
   return 1
 }
 
+/// A field of the handle at 1; the top of the stack is its number.
 @c(lwkt_s_handle_field)
 public func handleField(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
-  guard let object = handleObject(L, 1), lua_type(L, 2) == LUA_TSTRING else {
-    lua_pushnil(L)
-    return 1
-  }
+  guard let object = handleObject(L, 1) else { return badType(L, 1, "handle") }
+  let field = lwkt_field(UInt32(truncatingIfNeeded: lua_tointegerx(L, -1, nil)))
   _ = lua_checkstack(L, 6)
-  let name = string(L, 2)
   switch object.objectKind {
-  case .thread: pushThreadField(L, object.thread, name)
-  case .port: pushPortField(L, object.port, name)
-  case .message: pushMessageField(L, object.message, name)
-  case .token where name == "name": pushString(L, String(cString: object.token.pointee.name))
+  case .thread: pushThreadField(L, object.thread, field)
+  case .port: pushPortField(L, object.port, field)
+  case .message: pushMessageField(L, object.message, field)
   default: lua_pushnil(L)
   }
   return 1
 }
 
-private func pushThreadField(_ L: LuaState, _ thread: ThreadRef, _ name: String) {
-  switch name {
-  case "id": pushString(L, thread.pathName)
-  case "name":
-    if let name = thread.pointee.name {
-      pushString(L, String(cString: name))
-    } else {
-      lua_pushnil(L)
-    }
-  case "state": pushString(L, thread.stateName)
-  case "cpu": lua_pushinteger(L, Int64(thread.cpu))
-  case "pri": lua_pushinteger(L, Int64(thread.priority))
-  case "wmesg":
+private func pushThreadField(_ L: LuaState, _ thread: ThreadRef, _ field: lwkt_field) {
+  switch field {
+  case LWKT_FIELD_id: pushString(L, thread.pathName)
+  case LWKT_FIELD_name: pushName(L, thread.pointee.name)
+  case LWKT_FIELD_state: pushString(L, thread.stateName)
+  case LWKT_FIELD_cpu: lua_pushinteger(L, Int64(thread.cpu))
+  case LWKT_FIELD_pri: lua_pushinteger(L, Int64(thread.priority))
+  case LWKT_FIELD_wmesg:
     if let text = thread.waitMessage { pushString(L, text) } else { lua_pushnil(L) }
-  case "msgport": pushHandle(L, thread.messagePort.object)
+  case LWKT_FIELD_msgport: pushHandle(L, thread.messagePort.object)
   default: lua_pushnil(L)
   }
 }
 
-private func pushPortField(_ L: LuaState, _ port: PortRef, _ name: String) {
-  switch name {
-  case "urgent": pushHandle(L, port.urgentObject)
-  case "id": lua_pushinteger(L, Int64(port.pointee.id))
-  case "name":
-    if let name = port.pointee.name { pushString(L, String(cString: name)) } else { lua_pushnil(L) }
-  case "limit":
+private func pushPortField(_ L: LuaState, _ port: PortRef, _ field: lwkt_field) {
+  switch field {
+  case LWKT_FIELD_urgent: pushHandle(L, port.urgentObject)
+  case LWKT_FIELD_id: lua_pushinteger(L, Int64(port.pointee.id))
+  case LWKT_FIELD_name: pushName(L, port.pointee.name)
+  case LWKT_FIELD_limit:
     if port.pointee.limit > 0 {
       lua_pushinteger(L, Int64(port.pointee.limit))
     } else {
       lua_pushnil(L)
     }
-  case "kind":
+  case LWKT_FIELD_kind:
     switch port.pointee.kind {
     case .spin: pushString(L, "spin")
     case .thread: pushString(L, "thread")
@@ -92,14 +83,18 @@ private func pushPortField(_ L: LuaState, _ port: PortRef, _ name: String) {
   }
 }
 
-private func pushMessageField(_ L: LuaState, _ message: MessageRef, _ name: String) {
-  switch name {
-  case "sender":
+private func pushMessageField(_ L: LuaState, _ message: MessageRef, _ field: lwkt_field) {
+  switch field {
+  case LWKT_FIELD_sender:
     if let sender = message.pointee.sender { pushHandle(L, sender.object) } else { lua_pushnil(L) }
-  case "isreply": lua_pushboolean(L, message.pointee.flags.contains(.isReply) ? 1 : 0)
-  case "aborted": lua_pushboolean(L, message.isAborted ? 1 : 0)
+  case LWKT_FIELD_isreply: lua_pushboolean(L, message.pointee.flags.contains(.isReply) ? 1 : 0)
+  case LWKT_FIELD_aborted: lua_pushboolean(L, message.isAborted ? 1 : 0)
   default: lua_pushnil(L)
   }
+}
+
+private func pushName(_ L: LuaState, _ name: UnsafePointer<CChar>?) {
+  if let name { pushString(L, String(cString: name)) } else { lua_pushnil(L) }
 }
 
 // MARK: threads, ports, tokens, stat
@@ -185,7 +180,7 @@ public func ports(_ L: OpaquePointer?) -> Int32 {
     setField(L, "id", Int64(port.pointee.id))
     if let name = port.pointee.name { setField(L, "name", String(cString: name)) }
     pushString(L, "kind")
-    pushPortField(L, port, "kind")
+    pushPortField(L, port, LWKT_FIELD_kind)
     lua_rawset(L, -3)
     setField(L, "queued", Int64(info.queued))
     setField(L, "receivers", Int64(info.receivers))

@@ -121,12 +121,11 @@ public final class LuaHost: Sendable {
     host = Host(
       workers: workers,
       binding: Binding(
-        run: { runThread($0) },
+        run: lwkt_run,
         requestSwitch: { lwkt_preempt_self() },
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
-        waitText: { $0.existingExtras?.waitText },
         workerEnds: { closeHeaps() }),
       background: background)
     LuaHost.current = self

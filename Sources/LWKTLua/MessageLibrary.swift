@@ -160,17 +160,26 @@ private func pushClosed(_ L: LuaState, _ port: PortRef) -> Int32 {
 private func send(_ L: LuaState) -> Int32 {
   guard let target = target(L, 1) else { return badType(L, 1, "port") }
   if target.port.pointee.kind == .sysport { return sysportSend(L, .send) }
-  var payload = Payload()
-  guard copyOut(L, 2, lua_gettop(L) - 1, "send", &payload) else { return resultError }
   let thread = currentThread
-  let message = MessageRef.make(
-    sender: thread, payload: payload, flags: target.isUrgent ? [.oneWay, .urgent] : .oneWay)
-  switch target.port.send(message, from: thread) {
+  let flags: Message.Flags = target.isUrgent ? [.oneWay, .urgent] : .oneWay
+  let count = lua_gettop(L) - 1
+  var payload = Payload()
+  var message: MessageRef?
+  let result: PortRef.SendResult
+  if encodeLight(L, 2, count, &payload) {
+    result = target.port.sendLight(&payload, from: thread, flags: flags, message: &message)
+  } else {
+    guard copyOutGraph(L, 2, count, "send", &payload) else { return resultError }
+    let made = MessageRef.make(sender: thread, payload: payload, flags: flags)
+    message = made
+    result = target.port.send(made, from: thread)
+  }
+  switch result {
   case .sent:
     lua_pushboolean(L, 1)
     return 1
   case .closed:
-    message.object.releaseObject()
+    message?.object.releaseObject()
     return pushClosed(L, target.port)
   case .waiting: return after(L, .waiting, .send)
   case .waitOver: return sent(L)
@@ -326,18 +335,20 @@ private func refusal(_ port: PortRef) -> String? {
   }
 }
 
+/// `isOwn`: it is the running thread's built-in port.
 @inline(__always)
 private func receive(
-  _ L: LuaState, _ port: PortRef, timeoutAt: Int32, _ resumption: Resumption
+  _ L: LuaState, _ port: PortRef, timeoutAt: Int32, _ resumption: Resumption, isOwn: Bool = false
 ) -> Int32 {
-  if port.pointee.kind != .spin, let why = refusal(port) { return raise(L, why) }
+  if !isOwn, port.pointee.kind != .spin, let why = refusal(port) { return raise(L, why) }
   switch deadlineArgument(L, timeoutAt) {
   case .bad(let code): return code
   case .deadline(let deadline):
     var message: MessageRef?
     let thread = currentThread
     switch port.receive(
-      thread, deadline: deadline.nanoseconds, poll: deadline.isPoll, into: &message)
+      thread, deadline: deadline.nanoseconds, poll: deadline.isPoll,
+      valuesOnly: resumption == .receiveValues, into: &message)
     {
     case .ready:
       return deliver(L, message.unsafelyUnwrapped, asMessage: resumption == .receiveMessage)
@@ -374,7 +385,7 @@ private func deliverOther(_ L: LuaState, _ message: MessageRef, asMessage: Bool)
     role.releaseObject()
     return 1
   }
-  let count = unpack(L, message)
+  let count = isRequest ? unpackRequest(L, message) : unpack(L, message)
   // The values of a request are all its receiver wants of it: it is answered with nothing.
   if isRequest { _ = message.reply(Payload()) }
   role.releaseObject()
@@ -389,7 +400,15 @@ private func received(_ L: LuaState, asMessage: Bool) -> Int32 {
   let thread = currentThread
   switch thread.finishWait() {
   case .ready:
-    return deliver(L, thread.takeHandedMessage().unsafelyUnwrapped, asMessage: asMessage)
+    guard let message = thread.takeHandedMessage() else {
+      // The values alone, which all stand in slots; to be read they are moved out.
+      var payload = thread.pointee.start
+      thread.pointee.start = Payload()
+      let count = copyIn(L, &payload, owner: thread.object)
+      addressOf(&payload).dispose()
+      return count
+    }
+    return deliver(L, message, asMessage: asMessage)
   case .timedOut: return pushTimedOut(L)
   case .gone: return pushFailure(L, "port is closed", 107)
   default: return raiseCancellation(L)
@@ -429,7 +448,8 @@ public func portRecv(_ L: OpaquePointer?) -> Int32 {
 
 @c(lwkt_s_wait)
 public func wait(_ L: OpaquePointer?) -> Int32 {
-  receive(L.unsafelyUnwrapped, currentThread.messagePort, timeoutAt: 1, .receiveMessage)
+  receive(
+    L.unsafelyUnwrapped, currentThread.messagePort, timeoutAt: 1, .receiveMessage, isOwn: true)
 }
 
 @c(lwkt_s_get)
@@ -439,7 +459,8 @@ public func get(_ L: OpaquePointer?) -> Int32 {
 
 @c(lwkt_s_recv)
 public func recv(_ L: OpaquePointer?) -> Int32 {
-  receive(L.unsafelyUnwrapped, currentThread.messagePort, timeoutAt: 1, .receiveValues)
+  receive(
+    L.unsafelyUnwrapped, currentThread.messagePort, timeoutAt: 1, .receiveValues, isOwn: true)
 }
 
 @c(lwkt_s_port_close)
@@ -456,13 +477,20 @@ public func portClose(_ L: OpaquePointer?) -> Int32 {
 
 // MARK: messages
 
-/// The values of a message as they are now: the request's, or the answer's.
+/// The values of a message that has been answered, or is a one-way one.
 private func unpack(_ L: LuaState, _ message: MessageRef) -> Int32 {
   _ = lua_checkstack(L, 8)
   if message.pointee.flags.contains(.exitNotice) { return unpackExit(L, message) }
   if let call = message.pointee.systemCall { return pushSystemCallResult(L, call) }
   if message.pointee.errno != 0 { return pushReplyFailure(L, message) }
-  return copyIn(L, addressOf(&message.pointee.payload), owner: message.object)
+  return copyIn(L, message.answer, owner: message.object)
+}
+
+/// The values of a request, which stay where they are as long as a receiver, or the sender who asks for
+/// them, may read them.
+private func unpackRequest(_ L: LuaState, _ message: MessageRef) -> Int32 {
+  let request = message.request
+  return copyIn(L, addressOf(&request.pointee.payload), owner: request.object)
 }
 
 /// "exit", thread, ok, results or error.
@@ -475,10 +503,9 @@ private func unpackExit(_ L: LuaState, _ message: MessageRef) -> Int32 {
 
 private func pushReplyFailure(_ L: LuaState, _ message: MessageRef) -> Int32 {
   let errno = message.pointee.errno
-  if message.pointee.payload.count > 0 {
+  if message.answer.pointee.count > 0 {
     lua_pushnil(L)
-    let count = copyIn(
-      L, addressOf(&message.pointee.payload), owner: message.object, prefix: 1)
+    let count = copyIn(L, message.answer, owner: message.object, prefix: 1)
     if count < 0 { return count }
     lua_pushinteger(L, Int64(errno))
     return 3
@@ -492,8 +519,14 @@ public func messageUnpack(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
   let message = object.message
-  if object.isReceiverRole, message.isDone {
-    return raise(L, "unpack: the message has been answered")
+  if object.isReceiverRole {
+    if message.request.isDone { return raise(L, "unpack: the message has been answered") }
+    return unpackRequest(L, message)
+  }
+  if !message.pointee.flags.contains(.oneWay), message.pointee.systemCall == nil,
+    message.keepRequest()
+  {
+    return unpackRequest(L, message)
   }
   return unpack(L, message)
 }
@@ -508,7 +541,7 @@ private func requestArgument(_ L: LuaState, _ operation: String) -> (MessageRef?
   guard object.isReceiverRole else {
     return (nil, badArgument(L, 1, operation + ": only the receiver of a message can answer it"))
   }
-  if message.isPassedOn(from: currentThread) {
+  if message.isPassedOn {
     return (
       nil, raise(L, operation + ": the message has been forwarded, it is its next receiver's")
     )
@@ -564,7 +597,7 @@ public func messageForward(_ L: OpaquePointer?) -> Int32 {
   guard let target = target(L, 2), target.port.pointee.kind != .sysport else {
     return badType(L, 2, "port")
   }
-  switch message.forward(to: target.port) {
+  switch message.forward(to: target.port, urgent: target.isUrgent) {
   case nil:
     lua_pushboolean(L, 1)
     return 1

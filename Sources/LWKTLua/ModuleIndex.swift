@@ -4,7 +4,7 @@
 // place in that module". So classes and metatables are the same on both sides, and C functions,
 // which cannot travel, need not.
 //
-// Indexed is what can be reached when the module has just been loaded: by string and integer keys,
+// Indexed is what can be reached when `require` has just loaded the module: by string and integer keys,
 // through metatables, and through the variables that the module's Lua functions capture (functions,
 // and tables that look like metatables: hidden classes). What a program puts into a module's tables
 // later is data, and is copied.
@@ -51,6 +51,8 @@ struct ModuleIndex {
   /// The entries of the values in the heap's pending table.
   var found = Vector<UInt32>()
   var hasStandard = false
+  /// What was in `package.loaded` at the first copy is indexed, whoever put it there.
+  var hasLoaded = false
   var anchorCount: Int64 = 0
 
   @inline(__always)
@@ -130,7 +132,7 @@ extension UnsafeMutablePointer<CopyState> {
   @inline(__always)
   func moduleEntry(_ L: LuaState, _ index: Int32) -> UInt32? {
     // Before that only Lua functions can be told to be none of a standard module's.
-    if !pointee.index.hasStandard, needsStandard(L, index) { noteModules(L) }
+    if !pointee.index.hasLoaded, needsStandard(L, index) { noteModules(L) }
     let place = pointee.index.place(of: UInt(bitPattern: lua_topointer(L, index)))
     if place == 0 { return nil }
     return isCurrent(L, index, place) ? place : nil
@@ -182,8 +184,9 @@ extension UnsafeMutablePointer<CopyState> {
     pointee.index.hasStandard = true
   }
 
-  /// Index the module whose name is the string at `name`: to be called when `require` has loaded
-  /// it, before the program can have changed it. No traversal may be under way.
+  /// Index the module whose name is the string at `name`: `require` has just loaded it, and the
+  /// program cannot have changed it yet. No traversal may be under way, but one that set off the
+  /// finaliser that this runs in.
   /// Lua API that allocates: `lua_pushlstring`, `lua_rawset*`, `luaL_ref`.
   func noteModule(_ L: LuaState, name: Int32) {
     let name = lua_absindex(L, name)
@@ -194,8 +197,8 @@ extension UnsafeMutablePointer<CopyState> {
     walker.close()
   }
 
-  /// Index the modules that have been loaded since the last time and were not noted. No traversal
-  /// may be under way.
+  /// Index the modules in `package.loaded` that `require` has not put there. No traversal may be under
+  /// way.
   /// Lua API that allocates: `lua_pushlstring`, `lua_rawset*`, `luaL_ref`.
   func noteModules(_ L: LuaState) {
     indexStandardModules(L)
@@ -203,6 +206,7 @@ extension UnsafeMutablePointer<CopyState> {
     var walker = ModuleWalker(L, self)
     walker.walkNew()
     walker.close()
+    pointee.index.hasLoaded = true
   }
 
   /// Before a function is refused because no module has it: has one been loaded unnoticed?
@@ -242,4 +246,14 @@ extension Encoder {
     scratch.pointee.out.put(value: UInt32(name.count))
     if let start = name.baseAddress { scratch.pointee.out.put(start, name.count) }
   }
+}
+
+/// A module is loaded that was not: its name is the string at index 1. Lua API that allocates: what
+/// `noteModule` uses.
+@c(lwkt_s_note_module)
+public func noteLoadedModule(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  _ = lua_checkstack(L, 8)
+  LuaHeap.of(L).pointee.copyState.noteModule(L, name: 1)
+  return 0
 }

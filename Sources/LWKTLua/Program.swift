@@ -22,7 +22,7 @@ public final class LuaProgram: Sendable {
   public init(workers: Int) { lua = LuaHost(workers: workers, background: false) }
 
   /// The main thread becomes a prompt after the program's parts, and the program ends with it.
-  package init(workers: Int, prompt: LuaPrompt) {
+  package init(workers: Int, prompt: LuaPrompt?) {
     lua = LuaHost(workers: workers, functions: [], background: false, prompt: prompt)
   }
 

@@ -5,24 +5,14 @@ import CLua
 import Glibc
 import LWKTCore
 
-/// Run a thread until it yields, waits or ends. `Binding.run`: the loop of its worker.
-func runThread(_ raw: UnsafeMutableRawPointer) -> Int32 {
-  let thread = raw.assumingMemoryBound(to: Thread.self)
-  guard let machine = thread.pointee.machine else { return firstTurn(thread) }
-  // A sharing thread's first turn: its arguments are on its stack.
-  let count = thread.pointee.startCount
-  thread.pointee.startCount = 0
-  return turn(thread, OpaquePointer(machine), count)
-}
-
-@inline(__always)
-private func turn(_ thread: ThreadRef, _ L: LuaState, _ count: Int32) -> Int32 {
-  var kind: Int32 = 0
-  var results: Int32 = 0
-  let status = lwkt_resume(L, count, &kind, &results)
-  if status == LUA_YIELD, kind < Int32(LWKT_SWITCH_EXIT.rawValue) {
-    return outcome(of: kind).rawValue
-  }
+/// The turn in which the thread ends. In the loop.
+@c(lwkt_s_turn_ended)
+public func turnEnded(
+  _ raw: UnsafeMutableRawPointer?, _ L: OpaquePointer?, _ status: Int32, _ kind: Int32,
+  _ results: Int32
+) {
+  let thread = raw.unsafelyUnwrapped.assumingMemoryBound(to: Thread.self)
+  let L = L.unsafelyUnwrapped
   let heap = LuaHeap.of(L)
   if status == LUA_YIELD, kind == Int32(LWKT_SWITCH_LEAVE.rawValue) { leaveProcess(L, heap) }
   end(thread, L, status, kind, results)
@@ -31,7 +21,6 @@ private func turn(_ thread: ThreadRef, _ L: LuaState, _ count: Int32) -> Int32 {
     lwkt_percpu().pointee.td = nil
     heap.close()
   }
-  return RunOutcome.ended.rawValue
 }
 
 // MARK: The first turn
@@ -40,23 +29,33 @@ private func turn(_ thread: ThreadRef, _ L: LuaState, _ count: Int32) -> Int32 {
 private let threadsPerHeap = 256
 private let ownHeaps = 48
 
-private func firstTurn(_ thread: ThreadRef) -> Int32 {
-  if thread.isAborted { return endUnstarted(thread) }
+/// Build the thread in a heap of the worker that runs it. In the loop.
+@c(lwkt_s_first_turn)
+public func firstTurn(
+  _ raw: UnsafeMutableRawPointer?, _ count: UnsafeMutablePointer<Int32>?
+) -> OpaquePointer? {
+  let thread = raw.unsafelyUnwrapped.assumingMemoryBound(to: Thread.self)
+  if thread.isAborted {
+    endUnstarted(thread)
+    return nil
+  }
   guard let heap = chooseHeap(thread), let domain = heap.pointee.domain else {
-    return failUnstarted(thread, "not enough memory for a Lua heap")
+    failUnstarted(thread, "not enough memory for a Lua heap")
+    return nil
   }
   let main = heap.pointee.state
   let slot = heap.pointee.takeSlot()
   guard lua_checkstack(main, 8) != 0, let L = lwkt_newthread(main, slot, -1) else {
     heap.pointee.giveSlot(slot)
-    return failUnstarted(thread, "not enough memory for a coroutine")
+    failUnstarted(thread, "not enough memory for a coroutine")
+    return nil
   }
   domain.add(thread)
   thread.pointee.slot = slot
   thread.pointee.machine = UnsafeMutableRawPointer(L)
   applySettings(thread, heap)
-  let count = unpackStart(thread, L)
-  return turn(thread, L, count)
+  count?.pointee = unpackStart(thread, L)
+  return L
 }
 
 /// Put function and arguments on the new coroutine's stack, or a C function that will. Returns the
@@ -251,23 +250,22 @@ private func release(_ thread: ThreadRef, _ L: LuaState) {
   if thread.pointee.extras != nil { thread.closePorts() }
 }
 
-private func endUnstarted(_ thread: ThreadRef) -> Int32 {
+private func endUnstarted(_ thread: ThreadRef) {
   var payload = Payload()
   // A reason without tables is text or a number and needs no heap to be passed on.
   if let reason = thread.abortReason, reason.pointee.count == 1, reason.pointee.buffer == nil {
     payload = reason.pointee
     reason.pointee = Payload()
   }
-  return finishUnstarted(thread, payload, "aborted")
+  finishUnstarted(thread, payload, "aborted")
 }
 
-private func failUnstarted(_ thread: ThreadRef, _ text: String) -> Int32 {
+private func failUnstarted(_ thread: ThreadRef, _ text: String) {
   finishUnstarted(thread, Payload(), text)
 }
 
-private func finishUnstarted(_ thread: ThreadRef, _ payload: Payload, _ text: String) -> Int32 {
+private func finishUnstarted(_ thread: ThreadRef, _ payload: Payload, _ text: String) {
   thread.setDeath(message: text, traceback: "")
   addressOf(&thread.pointee.start).dispose()
   thread.finish(succeeded: false, result: payload)
-  return RunOutcome.ended.rawValue
 }

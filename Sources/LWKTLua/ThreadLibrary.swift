@@ -62,7 +62,8 @@ private func packStart(
   let context = CopyContext(state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
   guard
     encodeThread(
-      L, function: functionAt, first: functionAt + 1, count: count, context: context, into: start)
+      L, function: functionAt, first: functionAt + 1, count: count, context: context,
+      enclosing: lwkt_enclosing, into: start)
   else { return false }
   lwkt_pop(L, 1)
   return true

@@ -10,6 +10,8 @@ private struct Request {
   var arguments: [String] = []
   /// Where the script's name stands in `arguments`.
   var zero = 0
+  /// There is nothing else to run.
+  var wantsPrompt = false
   var showsVersion = false
   var showsHelp = false
 }
@@ -29,9 +31,12 @@ extension CommandLine {
         return 0
       }
       if request.showsVersion { print(version) }
-      if request.parts.isEmpty { return 0 }
-      return LuaProgram(workers: request.workers).run(
-        request.parts, program: program, arguments: request.arguments, zero: request.zero)
+      let prompt = request.wantsPrompt ? Repl.makePrompt() : nil
+      var parts = request.parts
+      if request.wantsPrompt, prompt == nil { parts.append(.file(nil)) }
+      if parts.isEmpty, prompt == nil { return 0 }
+      return LuaProgram(workers: request.workers, prompt: prompt).run(
+        parts, program: program, arguments: request.arguments, zero: request.zero)
     } catch {
       lwkt_print_error(program + ": " + error.text + "\n" + usage(program))
       return 1
@@ -91,7 +96,7 @@ private func parse(_ arguments: [String]) throws(BadUsage) -> Request {
     request.zero = index
     request.parts.append(.file(arguments[index] == "-" ? nil : arguments[index]))
   } else if request.parts.isEmpty, !request.showsHelp, !request.showsVersion {
-    request.parts.append(.file(nil))
+    request.wantsPrompt = true
     request.zero = 0
   } else {
     request.zero = 0

@@ -32,20 +32,18 @@ final class Repl: @unchecked Sendable {
   }
 
   /// Are descriptors 0 and 1 a terminal, so that there can be a prompt?
-  static var isPossible: Bool { isatty(0) == 1 && isatty(1) == 1 }
+  private static var isPossible: Bool { isatty(0) == 1 && isatty(1) == 1 }
 
-  /// Run `parts`, then the prompt, in the main thread. The exit status.
-  static func run(
-    _ parts: [LuaProgram.Part], workers: Int, program: String, arguments: [String], zero: Int
-  ) -> Int32 {
+  /// What makes a program's main thread a prompt in the end; nil where there can be none. Once a
+  /// process, before its first Lua heap is made.
+  static func makePrompt() -> LuaPrompt? {
+    guard isPossible else { return nil }
     let repl = Repl()
     lwkt_keep_interrupts()
     if !repl.isDumb { Console.shared.divert() }
-    let prompt = LuaPrompt(
+    return LuaPrompt(
       driver: ReplDriver.chunk, functions: repl.functions,
       reportDeath: { repl.note(Death(thread: $0, message: $1, traceback: $2)) })
-    return LuaProgram(workers: workers, prompt: prompt).run(
-      parts, program: program, arguments: arguments, zero: zero)
   }
 
   private init() {

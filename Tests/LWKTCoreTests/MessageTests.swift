@@ -255,7 +255,7 @@ final class MessageTests: CoreTestCase {
       rig.spawnStraight { thread in
         let request = self.send(1, to: first, from: thread)
         XCTAssertEqual(block(thread, request.waitForReply(thread, deadline: nil)), .ready)
-        answers.add(request.pointee.payload.number)
+        answers.add(request.answer.pointee.number)
         request.object.releaseObject()
         return 0
       }

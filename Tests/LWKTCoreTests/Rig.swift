@@ -229,9 +229,9 @@ final class Rig: @unchecked Sendable {
   }
 }
 
-private let runRoutine: @convention(c) (UnsafeMutableRawPointer) -> Int32 = { raw in
-  let thread = raw.thread
-  let script = Unmanaged<Routine>.fromOpaque(thread.pointee.machine!).takeUnretainedValue()
+private let runRoutine: Binding.Run = { raw, machine, _ in
+  let thread = raw!.thread
+  let script = Unmanaged<Routine>.fromOpaque(machine!).takeUnretainedValue()
   if thread.domain == nil { settleIn(thread, nil) }
   switch script.body(script, thread) {
   case .yield: return RunOutcome.yielded.rawValue

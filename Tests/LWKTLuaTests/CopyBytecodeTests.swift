@@ -1,6 +1,7 @@
 // CopyBytecodeTests.swift: the analyser of dumped functions.
 
 import CLua
+import Synchronization
 import XCTest
 
 @testable import LWKTLua
@@ -126,8 +127,23 @@ final class CopyBytecodeTests: XCTestCase {
 
   func testFormatCheck() {
     let heap = Heap()
-    XCTAssertNil(BytecodeFormat.check(heap.L))
+    XCTAssertTrue(BytecodeFormat.check(heap.L))
     XCTAssertEqual(lua_gettop(heap.L), 1)
+  }
+
+  func testFunctionsOfAnotherFormatAreRefusedByName() {
+    BytecodeFormat.support.store(BytecodeFormat.Support.bad, ordering: .relaxed)
+    defer { BytecodeFormat.support.store(BytecodeFormat.Support.unknown, ordering: .relaxed) }
+    let heap = Heap()
+    heap.run("return { function() end }")
+    let parcel = Parcel()
+    XCTAssertFalse(
+      encodeValues(
+        heap.L, first: lua_gettop(heap.L), count: 1, operation: "send", context: heap.context,
+        into: parcel.payload))
+    let message = heap.popMessage()
+    XCTAssertTrue(message.hasPrefix("send: cannot send function of unknown code at [1][1]"))
+    XCTAssertTrue(message.contains("Lua 5.4."), message)
   }
 }
 

@@ -318,12 +318,13 @@ private func createThread(_ L: LuaState) -> Int32 {
   let isAlone = lua_type(L, -1) == LUA_TSTRING && lua_tolstring(L, -1, &size) != nil && size == 5
   let context = CopyContext(state: heap.state, environment: registryIndex - 2)
   let parcel = Parcel()
-  let others: [LuaState?] = isAlone || L == heap.L ? [] : [heap.L]
-  let isDone = others.withUnsafeBufferPointer {
-    encodeThread(
-      L, function: 1, first: 2, count: count - 1, context: context, others: $0,
-      into: parcel.payload)
-  }
+  let isDone = encodeThread(
+    L, function: 1, first: 2, count: count - 1, context: context,
+    enclosing: { running, others, _ in
+      guard !isAlone, running != heap.L else { return 0 }
+      others?.pointee = heap.L
+      return 1
+    }, into: parcel.payload)
   guard isDone else {
     lua_pushboolean(L, 0)
     lua_rotate(L, -2, 1)

@@ -188,6 +188,39 @@ do
   plain.extra = nil
 end
 
+-- A module is what it was when `require` returned: tables and functions that the script puts into it
+-- later are data, also if nothing has been copied in between. In a heap of its own, where that is so.
+check.join(lwkt.create({ maxmem = 1 << 24 }, function()
+  local stateful = require "modules.stateful"
+  stateful.cache = { n = 1 }
+  stateful.cache.twice = function(n) return n * 2 end
+  stateful.made[1] = { "first" }
+  local cache, first, made = check.join(lwkt.create(function(cache, first, made)
+    return { cache.n, cache.twice(21) }, first[1], made
+  end, stateful.cache, stateful.made[1], stateful.made))
+  check.deep(cache, { 1, 42 }, "a table put into a module")
+  check.eq(first, "first", "and one put into a table of the module's")
+  check.eq(made, stateful.made, "which is the module's own")
+end))
+
+-- So does a module that is loaded while another is, and one whose loader waits.
+check.join(lwkt.create({ maxmem = 1 << 24 }, function()
+  package.preload["copying.inner"] = function()
+    lwkt.sleep(0.001)
+    return { table = {} }
+  end
+  package.preload["copying.outer"] = function()
+    local inner = require "copying.inner"
+    inner.added = { "by outer" }
+    return { inner = inner }
+  end
+  local outer = require "copying.outer"
+  check.eq(check.join(lwkt.create(function(t) return t[1] end, outer.inner.added)), "by outer",
+    "what one module puts into another")
+  check.eq(check.join(lwkt.create(function(t) return t end, outer.inner.table)), outer.inner.table,
+    "and what was there before")
+end))
+
 -- A class that the script makes itself is copied with its objects.
 do
   local Account = {}

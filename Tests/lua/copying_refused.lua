@@ -94,6 +94,46 @@ do
   check.raises("assigns 'mine'", from_a_function)
   check.raises("assigns 'count'", lwkt.create, function() for _ = 1, 2 do count = nil end end)
 
+  -- Also a local of a function that is still running in an enclosing coroutine, at any depth, and if
+  -- the coroutines have waited and gone on meanwhile.
+  local function inside(depth, fn)
+    if depth == 0 then return fn() end
+    local mine = 0
+    local results = table.pack(coroutine.wrap(function()
+      lwkt.yield()
+      return inside(depth - 1, fn or function()
+        return pcall(lwkt.create, function() mine = mine + 1 end)
+      end)
+    end)())
+    mine = mine + 0
+    return table.unpack(results, 1, results.n)
+  end
+  for depth = 1, 20 do
+    local created, message = inside(depth)
+    check.eq(created, false, "refused from " .. depth .. " coroutines inside")
+    check.ok(message:find("assigns 'mine', a local of its creator", 1, true), message)
+  end
+  local co = coroutine.create(function()
+    local inner = coroutine.create(function() return pcall(lwkt.create, function() count = 9 end) end)
+    local results = table.pack(coroutine.resume(inner))
+    return table.unpack(results, 1, results.n)
+  end)
+  local _, _, created, message = coroutine.resume(co)
+  check.eq(created, false, "refused below two resumes")
+  check.ok(message:find("assigns 'count'", 1, true), message)
+  -- What a coroutine has that is not running does not count, nor a function that has returned.
+  local resting = coroutine.wrap(function()
+    local n = 0
+    coroutine.yield(function() n = n + 1 return n end)
+  end)
+  local bump = resting()
+  check.ok(pcall(lwkt.create, { nostart = true }, function() return bump end), "carried, not assigned")
+  local function maker()
+    local n = 0
+    return function() n = n + 1 return n end
+  end
+  check.eq(coroutine.wrap(function() return check.join(lwkt.create(maker())) end)(), 1, "a generator")
+
   -- All this is allowed: reading it, its own locals of the same name, parameters, fields of a copy,
   -- globals, and sharing threads.
   local list = {}

@@ -269,6 +269,135 @@ do
   check.eq(msg:wait(), "note to self", "to me")
 end
 
+-- Whoever has the handle of a received request may answer it, one answer wins: also when it has been
+-- forwarded, while those that had it before are still there, and whatever heaps they live in.
+for _, options in ipairs { {}, { maxmem = 1 << 24 } } do
+  local function spawn(fn, ...) return lwkt.create(options, fn, ...) end
+  local gate = lwkt.port()
+  local third = spawn(function()
+    local msg = lwkt.recv()
+    return msg:reply("third", (msg:unpack()))
+  end)
+  local second = spawn(function(third, gate)
+    local msg = lwkt.wait()
+    third:send(msg)
+    gate:recv()
+    return pcall(msg.reply, msg, "second")
+  end, third, gate)
+  local first = spawn(function(second, gate)
+    local msg = lwkt.wait()
+    msg:forward(second.msgport)
+    check.raises("forwarded", msg.reply, msg, "first")
+    check.raises("forwarded", msg.fail, msg, "first")
+    check.raises("forwarded", msg.forward, msg, second)
+    gate:recv()
+    check.raises("answered", msg.reply, msg, "first")
+    return msg
+  end, second, gate)
+  check.deep({ first:domsg("question") }, { "third", "question" }, "the third answers")
+  gate:send(1)
+  gate:send(2)
+  local ok, err = check.join(second)
+  check.eq(ok, false, "an answer after the answer")
+  check.ok(err:find("answered already", 1, true), err)
+  check.eq(check.join(third), true, "reply of the one who won")
+  check.join(first)
+
+  -- Many have the handle: exactly one of them answers, and all can read the request meanwhile.
+  local wins, values = lwkt.shared.counter(), {}
+  for i = 1, 2000 do values[i] = { i, tostring(i) } end
+  local crowd = {}
+  for i = 1, 8 do
+    crowd[i] = spawn(function(i, wins)
+      while true do
+        local msg = lwkt.recv()
+        if not msg then return end
+        local read, got = pcall(msg.unpack, msg)
+        if read then
+          for n = 1, 2000, 97 do check.eq(got[n][2], tostring(n), "the request") end
+        end
+        if pcall(msg.reply, msg, i) then wins:add(1) end
+      end
+    end, i, wins)
+  end
+  local hub = spawn(function(crowd)
+    for _ = 1, 20 do
+      local msg = lwkt.wait()
+      for _, td in ipairs(crowd) do td:send(msg) end
+    end
+    for _, td in ipairs(crowd) do td:send(nil) end
+  end, crowd)
+  for _ = 1, 20 do
+    local mine = hub:sendmsg(values)
+    local got = mine:unpack()
+    check.ok(type(got) == "number" or got[2000][1] == 2000, "what I sent, or the answer")
+    check.ok(math.type(mine:wait(60)) == "integer", "one of them")
+  end
+  check.join(hub)
+  for _, td in ipairs(crowd) do check.join(td) end
+  check.eq(wins:get(), 20, "answers that won")
+
+  -- One who has sent the handle on may end: the other has it still.
+  local heir = spawn(function()
+    local msg, giver = lwkt.recv()
+    giver:join()
+    msg:reply("inherited")
+  end)
+  local giver = spawn(function(heir) heir:send(lwkt.wait(), lwkt.curthread()) end, heir)
+  check.eq(giver:domsg("estate"), "inherited", "the giver has ended")
+  check.join(heir)
+
+  -- Forwarded to one who drops it by ending, while the forwarder keeps its handle and lives.
+  local sink = lwkt.port()
+  local keeper = spawn(function(sink)
+    local msg = lwkt.wait()
+    msg:forward(sink)
+    lwkt.recv()
+    return msg
+  end, sink)
+  local dropper = spawn(function(sink) sink:wait() end, sink)
+  check.fails(errno.EPIPE, "forwarded to one who ended", keeper:domsg("x"))
+  keeper:send("go")
+  check.join(keeper)
+  check.join(dropper)
+end
+
+-- A forwarded request can be aborted wherever it is, and goes to the head of an urgent queue.
+do
+  local a, b = lwkt.port(), lwkt.port()
+  local mine = a:sendmsg("one")
+  a:wait():forward(b)
+  mine:abort()
+  check.fails(errno.EINTR, "aborted in the second queue", mine:wait(60))
+  check.eq(b:get(), nil, "it is not there any more")
+
+  mine = a:sendmsg("two")
+  a:wait():forward(b)
+  local got = b:wait()
+  got:forward(a)
+  got = a:wait()
+  mine:abort()
+  check.eq(got.aborted, true, "its receiver sees that")
+  got:reply("all the same")
+  check.eq(mine:wait(60), "all the same", "and may answer")
+
+  mine = a:sendmsg("urgent")
+  b:send("waits")
+  a:wait():forward(b.urgent)
+  got = b:wait()
+  check.eq(got:unpack(), "urgent", "first")
+  check.eq(got.sender, lwkt.curthread(), "whose it is")
+  got:reply("done")
+  check.eq(mine:wait(60), "done", "its answer")
+  check.eq(b:recv(), "waits", "second")
+
+  -- To the port it came from, and through many hands.
+  mine = a:sendmsg("round")
+  for _ = 1, 1000 do a:wait():forward(a) end
+  a:wait():reply("and round")
+  check.eq(mine:wait(60), "and round", "forwarded a thousand times")
+end
+
 -- Misuse.
 do
   local box = lwkt.port()

@@ -16,6 +16,19 @@ do
     lwkt.wakeup(ident)
     check.ok(check.join(td), "tsleep is true when woken")
   end
+  -- On whichever worker it sleeps, and without a text of its own.
+  for cpu = 0, lwkt.ncpus() - 1 do
+    local td = lwkt.create({ cpu = cpu }, function()
+      lwkt.tsleep("sleepwake.cpu", "dong")
+      lwkt.tsleep("sleepwake.cpu")
+    end)
+    check.waiting(td)
+    check.eq(td.wmesg, "dong", "wmesg of a sleeper on worker " .. cpu)
+    lwkt.wakeup("sleepwake.cpu")
+    check.eventually(function() return td.wmesg == "tsleep" end, "wmesg without words")
+    lwkt.wakeup("sleepwake.cpu")
+    check.join(td)
+  end
 end
 
 -- A timeout is a failed operation; nobody's wakeup is no error.

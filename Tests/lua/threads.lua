@@ -254,6 +254,14 @@ do
     return ok, err, #string.rep("x", 1000)
   end)
   check.deep({ check.join(caught) }, { false, "not enough memory", 1000 }, "it can be caught")
+  -- However little is left when it is over, the error still finds its way out.
+  for room = 0, 400, 16 do
+    local full = lwkt.create({ maxmem = 200000 + room }, function()
+      local list = {}
+      for i = 1, 1e9 do list[i] = { i } end
+    end)
+    check.died("not enough memory", full)
+  end
 end
 
 -- A daemon is a thread like any other; only the end of the program does not wait for it.

@@ -227,6 +227,25 @@ do
   local waiter = lwkt.create(function() tok:get() end)
   check.waiting(waiter)
   check.eq(waiter.wmesg, "contended.door", "wmesg is the token's name")
+  -- Wherever it waits, and for whoever asks.
+  local waiters = {}
+  for cpu = 0, lwkt.ncpus() - 1 do
+    waiters[cpu] = lwkt.create({ cpu = cpu }, function() tok:get() end)
+  end
+  for cpu, td in pairs(waiters) do
+    check.waiting(td)
+    check.eq(td.wmesg, "contended.door", "wmesg of a waiter on worker " .. cpu)
+  end
+  for cpu = 0, lwkt.ncpus() - 1 do
+    check.eq(check.join(lwkt.create({ cpu = cpu }, function(td) return td.wmesg end, waiter)),
+      "contended.door", "wmesg as worker " .. cpu .. " sees it")
+  end
+  for _, row in ipairs(lwkt.threads()) do
+    if row.id == waiter.id then
+      check.eq(row.wmesg, "contended.door", "in lwkt.threads")
+      check.eq(row.waits_for, "token contended.door", "what it waits for")
+    end
+  end
   state:add(1)
   check.join(holder)
   check.join(waiter)

@@ -1,4 +1,6 @@
--- 100 000 threads that all wait for a message: bytes of resident memory each.
+-- Threads that all wait for a message: bytes of resident memory each.
+--
+--   memory.lua [threads]
 local common = require "common"
 local count = tonumber(arg[1]) or 100000
 

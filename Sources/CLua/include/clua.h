@@ -12,7 +12,7 @@
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>
 
-/* ---- handles: full userdata of one word, the object they refer to (handle.c) ---- */
+/* ---- handles: full userdata that refer to an object outside (handle.c) ---- */
 
 #define LWKT_KINDS 16
 
@@ -28,7 +28,7 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind);
  * reference. For objects that scripts never see. [-0, +1, m] */
 void lwkt_pushholder(lua_State *L, void *object, int kind);
 
-/* Empty a holder: its object, whose reference is the caller's now. [-0, +0, -] */
+/* Empty a handle: its object, whose reference is the caller's now. [-0, +0, -] */
 void *lwkt_takeholder(lua_State *L, int index);
 
 /* Make this heap's cache of handles. [-0, +0, m] */

@@ -70,6 +70,14 @@ enum lwkt_result {
   X(scope_leave) X(scope_expire) X(thread_traceback) X(thread_await) X(registered) \
   X(prompt_inspect) X(prompt_hold)
 
+/* Fields of handles. */
+#define LWKT_HANDLE_FIELDS(X) \
+  X(id) X(name) X(state) X(cpu) X(pri) X(wmesg) X(msgport) X(urgent) X(limit) X(kind) X(sender) \
+  X(isreply) X(aborted)
+
+#define LWKT_FIELD_NUMBER(name) LWKT_FIELD_##name,
+enum lwkt_field { LWKT_HANDLE_FIELDS(LWKT_FIELD_NUMBER) LWKT_FIELD_NONE };
+
 #define LWKT_DECLARE(name) int lwkt_s_##name(lua_State *L);
 LWKT_MODULE_FUNCTIONS(LWKT_DECLARE)
 LWKT_THREAD_METHODS(LWKT_DECLARE)
@@ -105,12 +113,39 @@ bool lwkt_s_must_end(void);
 /* Has Ctrl-C been meant for the running thread? Takes it. */
 bool lwkt_s_take_interrupt(void);
 
-/* Call a Swift function for Lua: the body of every trampoline. */
-int lwkt_call(lua_State *L, int (*function)(lua_State *));
+/* `require` has loaded the module whose name is at index 1. */
+int lwkt_s_note_module(lua_State *L);
 
-/* Run a coroutine as a thread: resume it with `count` arguments on its stack, and say through
- * `kind` (enum lwkt_switch_kind) why it came back if it yielded. [-count, +?, -] */
-int lwkt_resume(lua_State *L, int count, int *kind, int *results);
+/* Carry out what a Swift function has answered with a code. */
+int lwkt_finish(lua_State *L, int result);
+/* Raise the error of a call where no thread runs. */
+int lwkt_no_thread(lua_State *L);
+
+/* Call a Swift function for Lua: the body of every trampoline. */
+static inline int lwkt_call(lua_State *L, int (*function)(lua_State *)) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  if (self->td == NULL) return lwkt_no_thread(L);
+  self->swift_depth++;
+  int result = function(L);
+  lwkt_percpu()->swift_depth--;
+  return result >= 0 ? result : lwkt_finish(L, result);
+}
+
+/* How a thread's turn ended; LWKTCore's RunOutcome. */
+enum lwkt_outcome { LWKT_YIELDED, LWKT_PREEMPTED, LWKT_WAITING, LWKT_ENDED };
+
+/* A thread's turn: resume its coroutine, with `count` arguments on its stack, until it gives way,
+ * waits or ends. A thread's first turn comes without a coroutine. The loop calls this for every switch,
+ * and nothing stands between: a yield jumps back over a dozen C frames, after which the processor
+ * predicts every return on the way wrongly. */
+int lwkt_run(void *td, void *machine, int count);
+
+/* The first turn of `td`: its coroutine, with what is to be called and `count` arguments on its stack;
+ * NULL if it ended without. */
+lua_State *lwkt_s_first_turn(void *td, int *count);
+/* The coroutine has returned, failed or exited: `status` and `results` are lua_resume's, `kind` is the
+ * switch's. */
+void lwkt_s_turn_ended(void *td, lua_State *L, int status, int kind, int results);
 
 /* Give way while runnable: what `lwkt.yield` is. */
 int lwkt_yield_function(lua_State *L);
@@ -175,6 +210,9 @@ bool lwkt_pushbig(lua_State *L, const char *bytes, size_t count);
 
 /* The coroutine library whose resume knows waits from yields (coroutine.c). */
 int lwkt_open_coroutine(lua_State *L);
+/* The coroutines that the running one, `L`, is in, the thread's own first: how many there are, at most
+ * `room`. As far as they have resumed each other by the coroutine library. [-0, +0, -] */
+int lwkt_enclosing(lua_State *L, lua_State **out, int room);
 /* debug.sethook and gethook that get on with preemption (preempt.c). */
 void lwkt_open_hooks(lua_State *L);
 /* print, load and the rest that differ from stock (base.c). */
@@ -232,6 +270,8 @@ void lwkt_package_note(lua_State *L);
 void lwkt_package_push(lua_State *L, const char *field);
 /* Set a raw field of `package` to the value at the top. [-1, +0, m] */
 void lwkt_package_set(lua_State *L, const char *field);
+/* Put a `require` that notes what it has loaded in the place of the stock one. [-0, +0, m] */
+void lwkt_open_require(lua_State *L);
 /* Make the functions of the table at the top package.preload's too. [-1, +0, m] */
 void lwkt_package_preload(lua_State *L);
 

@@ -6,6 +6,9 @@
 #ifndef CLUA_COPY_H
 #define CLUA_COPY_H
 
+/* Which Lua this is, such as "Lua 5.4.4". */
+const char *lwkt_lua_release(void);
+
 /* ---- code ---- */
 
 /* A growing piece of memory for the bytes of a dumped function. Zero it before the first use; free

@@ -1,0 +1,2 @@
+-- A module that is an empty table when it is loaded, as many are that programs fill later.
+return { made = {} }
