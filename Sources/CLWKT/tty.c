@@ -91,11 +91,6 @@ bool lwkt_tty_size(int *columns, int *rows) {
   return true;
 }
 
-int lwkt_tty_typed(void) {
-  int count = 0;
-  return ioctl(0, FIONREAD, &count) == 0 ? count : 0;
-}
-
 void lwkt_tty_suspend(void) {
   lwkt_tty_raw(false);
   raise(SIGTSTP);

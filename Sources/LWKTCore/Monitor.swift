@@ -186,10 +186,10 @@ extension UnsafeMutablePointer where Pointee == HostState {
       InboxEntryBox.ipi {
         guard thread.cpu == mycpu.pointee.cpu else { return host.urge(thread) }
         guard thread.pointee.interrupted.load(ordering: .acquiring) else { return }
-        if thread.pointee.calmPriority == nil {
-          thread.pointee.calmPriority = thread.pointee.priority
-        }
+        let calm = thread.pointee.calmPriority ?? thread.pointee.priority
         thread.setPriorityLocally(Thread.highestPriority)
+        thread.pointee.calmPriority = calm
+        thread.pointee.calmAfter = .max
       }, to: thread.cpu)
   }
 

@@ -326,6 +326,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       publishLoad()
     case .preempted:
       count(.preemptions)
+      if thread.pointee.calmPriority != nil { thread.calmDown() }
       pointee.runQueue.append(thread)
       publishLoad()
       pointee.switchesToPoll = 0

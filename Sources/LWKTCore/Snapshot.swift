@@ -118,7 +118,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     }
     return ThreadInfo(
       id: pointee.id, path: pathName, name: pointee.name.map { String(cString: $0) },
-      state: "\(stateName)", cpu: cpu, priority: Int(pointee.priority),
+      state: "\(stateName)", cpu: cpu, priority: Int(priority),
       wmesg: isWaiting ? waitMessageText : "",
       waitsFor: isWaiting ? pointee.waitObject.map(describeObject) : nil,
       waitedNanoseconds: isWaiting ? lwkt_nanotime() &- pointee.waitSince : nil,

@@ -107,8 +107,10 @@ public struct Thread: ~Copyable {
   /// Requests received and not answered yet. Locked.
   var heldFirst: MessageRef?
 
-  /// The priority it goes back to when it has taken note of Ctrl-C. Owner.
+  /// It is urgent, because of Ctrl-C or `beUrgent`: the priority it goes back to, and when. Owner; others
+  /// read it for inspection.
   var calmPriority: UInt8?
+  var calmAfter = UInt64.max
   /// How long it has run, while its host kept account: nanoseconds. Owner.
   public internal(set) var runNanoseconds: UInt64 = 0
 

@@ -282,7 +282,8 @@ public func takeInterrupt() -> Bool {
 /// How a thread goes on after a wait: `Thread.resumption`.
 enum Resumption: Int32 {
   case none, receiveValues, receiveMessage, reply, join, sleep, tsleep, send, request, requestReply
-  case lookup, waitAny, token, snapshot, inspection, cancelledReply, await, pending, systemCall, cancelledCall
+  case lookup, waitAny, token, snapshot, inspection, cancelledReply, await, pending, systemCall
+  case cancelledCall
 }
 
 /// Turn what an operation answered into a result: go on at once, or wait and go on later.

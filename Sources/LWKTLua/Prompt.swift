@@ -41,6 +41,12 @@ package struct LuaPrompt: Sendable {
 }
 
 extension LuaProgram {
+  /// The running thread goes first for a while: then, if it computes still, at `priority`.
+  package static func beUrgent(thenAt priority: Int) {
+    let calm = UInt8(clamping: min(max(priority, 0), Int(Thread.highestPriority)))
+    lwktCurrentThread()?.beUrgent(nanoseconds: 100_000_000, then: calm)
+  }
+
   /// Stop all threads but the prompt, or let them go on. Any worker.
   package static func setFrozen(_ frozen: Bool) {
     LuaHost.current?.host.state.setFrozen(frozen)

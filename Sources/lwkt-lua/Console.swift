@@ -166,7 +166,9 @@ final class Console: Sendable {
     state.withLock { state in
       guard state.mode == .editing else { return }
       let old = state.frame
-      let above = old.widths[..<old.cursorRow].reduce(0) { $0 + max(1, ($1 + columns - 1) / columns) }
+      let above = old.widths[..<old.cursorRow].reduce(0) {
+        $0 + max(1, ($1 + columns - 1) / columns)
+      }
       state.columns = columns
       state.frame = frame
       let top = above + old.cursorColumn / columns

@@ -59,7 +59,8 @@ enum Highlight {
     _ text: [Character], _ tokens: [LuaToken], _ cursor: Int, _ styles: inout [Style]
   ) {
     let brackets = tokens.filter { token in
-      token.kind == .symbol && token.range.count == 1 && "()[]{}".contains(text[token.range.lowerBound])
+      token.kind == .symbol && token.range.count == 1
+        && "()[]{}".contains(text[token.range.lowerBound])
     }.map { $0.range.lowerBound }
     guard
       let mine = brackets.firstIndex(of: cursor - 1) ?? brackets.firstIndex(of: cursor)

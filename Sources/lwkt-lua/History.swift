@@ -51,7 +51,7 @@ struct History {
     let indices =
       forward
       ? Array(stride(from: index + 1, to: entries.count, by: 1))
-      : Array(stride(from: index - 1, through: 0, by: -1))
+      : Array(stride(from: min(index, entries.count) - 1, through: 0, by: -1))
     return indices.first { matches(entries[$0]) }
   }
 
@@ -116,7 +116,8 @@ func writeAll(_ descriptor: Int32, _ bytes: some RandomAccessCollection<UInt8>) 
   let isWritten = bytes.withContiguousStorageIfAvailable { buffer -> Bool in
     var done = 0
     while done < buffer.count {
-      let count = write(descriptor, buffer.baseAddress.unsafelyUnwrapped + done, buffer.count - done)
+      let count = write(
+        descriptor, buffer.baseAddress.unsafelyUnwrapped + done, buffer.count - done)
       if count > 0 {
         done += count
       } else if errno == EAGAIN {

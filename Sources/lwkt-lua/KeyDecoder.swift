@@ -58,7 +58,7 @@ struct KeyDecoder {
     defer { (state, meta) = (.ground, false) }
     switch state {
     case .escape: return .plain(.escape)
-    case .control("") : return .meta("[")
+    case .control(""): return .meta("[")
     case .application: return .meta("O")
     case .control: return .plain(.unknown)
     default: return nil

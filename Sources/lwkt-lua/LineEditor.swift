@@ -232,10 +232,16 @@ struct LineEditor {
 
   /// Go on with another line, indented as deep as the code is.
   mutating func insertNewline() {
+    alignLine()
+    let depth = Self.depth(Array(buffer.text[..<buffer.cursor]))
+    buffer.insert("\n" + String(repeating: Self.indent, count: depth))
+  }
+
+  /// A line that closes a block stands where the block began. The cursor is at its end.
+  mutating func alignLine() {
     let line = buffer.lineStart
     let head = Array(buffer.text[line..<buffer.cursor])
     let spaces = head.prefix { $0 == " " }.count
-    // A line that closes a block stands where the block began.
     if Self.closesBlock(Array(head[spaces...])) {
       let depth = max(0, Self.depth(Array(buffer.text[..<line])) - 1)
       let wanted = String(repeating: Self.indent, count: depth)
@@ -243,8 +249,6 @@ struct LineEditor {
         buffer.replaceBackward(from: line, with: wanted + String(head[spaces...]))
       }
     }
-    let depth = Self.depth(Array(buffer.text[..<buffer.cursor]))
-    buffer.insert("\n" + String(repeating: Self.indent, count: depth))
   }
 
   private static func closesBlock(_ line: [Character]) -> Bool {

@@ -32,7 +32,8 @@ struct LineLayout {
     return width
   }
 
-  /// `first` stands before the first line of `text`, `rest` before the others.
+  /// `first` stands before the first line of `text`, `rest` before the others. A negative cursor is
+  /// nowhere.
   func frame(
     first: String, rest: String, text: [Character], styles: [Style], cursor: Int
   ) -> Frame {

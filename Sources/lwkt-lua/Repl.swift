@@ -76,7 +76,9 @@ final class Repl: @unchecked Sendable {
   /// `death(n)`: the whole of background error n, or nothing; without n how many there are.
   private func death(_ arguments: [LuaValue]) -> LuaAnswer {
     deaths.withLock { deaths in
-      guard let number = arguments.integer(0) else { return .values([.integer(Int64(deaths.count))]) }
+      guard let number = arguments.integer(0) else {
+        return .values([.integer(Int64(deaths.count))])
+      }
       guard deaths.indices.contains(number - 1) else { return .values([]) }
       let death = deaths[number - 1]
       let trace = death.traceback.isEmpty ? "" : "\n" + death.traceback
@@ -105,7 +107,7 @@ final class Repl: @unchecked Sendable {
       hasColours
       ? Highlight.styles(text, cursor: nil) : [Style](repeating: .plain, count: text.count)
     return LineLayout(columns: columns, mostRows: .max, hasColours: hasColours).frame(
-      first: prompts.first, rest: prompts.rest, text: text, styles: styles, cursor: text.count)
+      first: prompts.first, rest: prompts.rest, text: text, styles: styles, cursor: -1)
   }
 
   /// `edit(first, rest)`: begin a new block. A prompt of several lines: all but its last are output.
@@ -121,11 +123,12 @@ final class Repl: @unchecked Sendable {
     return .values([])
   }
 
-  /// `accept(entry)`: the block is done; it is noted in the history.
-  private func accept(_ arguments: [LuaValue]) -> LuaAnswer {
+  /// `accept()`: the block is done; it is noted in the history.
+  private func accept(_: [LuaValue]) -> LuaAnswer {
+    if editor.buffer.isAtEnd { editor.alignLine() }
     console.end(finalFrame)
     lwkt_tty_raw(false)
-    editor.history.add(arguments.string(0))
+    editor.history.add(editor.buffer.string)
     return .values([])
   }
 
@@ -138,35 +141,42 @@ final class Repl: @unchecked Sendable {
 
   // MARK: keys
 
-  /// `wants()`: how many bytes to read. One at a time, so that what is typed ahead is left for whoever
-  /// reads while a block is evaluated; but a paste is taken in one piece.
-  private func wants(_: [LuaValue]) -> LuaAnswer {
-    .values([.integer(decoder.isInPaste ? 4096 : 1)])
-  }
-
   /// `undecided()`: is a key held back that a pause would decide?
   private func undecided(_: [LuaValue]) -> LuaAnswer { .values([.boolean(decoder.isUndecided)]) }
 
-  /// `feed(byte, ...)`: what was typed. Results: what is to be done, if anything, and what it is about.
-  private func feed(_ arguments: [LuaValue]) -> LuaAnswer {
+  /// `keys()`: take what has been typed. Results: what is to be done, if anything, and what it is about.
+  /// Bytes are read one at a time, so that what is typed ahead is left for whoever reads while a block
+  /// is evaluated; but a paste is taken in large pieces.
+  private func keys(_: [LuaValue]) -> LuaAnswer {
+    var buffer = [UInt8](repeating: 0, count: 4096)
     var answer: [LuaValue] = []
-    for index in arguments.indices {
-      let byte = UInt8(truncatingIfNeeded: arguments.integer(index) ?? 0)
-      guard let key = decoder.feed(byte) else { continue }
-      answer = act(on: key)
+    // The sysport has said that there is something; but that may be gone, or be the terminal's end.
+    while answer.isEmpty, lwkt_poll_now(0, Int32(POLLIN)) != 0 {
+      let count = read(0, &buffer, decoder.isInPaste ? buffer.count : 1)
+      guard count > 0 else { return .values([.string("end")]) }
+      for byte in buffer[..<count] {
+        if let key = decoder.feed(byte) { answer = act(on: key) }
+      }
     }
-    return drawn(answer)
+    console.show(frame)
+    return .values(answer)
+  }
+
+  /// `leaves()`: is one of the keys that have been typed q, Ctrl-C, Ctrl-D or ESC? For `screen`.
+  private func leaves(_: [LuaValue]) -> LuaAnswer {
+    var isOver = false
+    while lwkt_poll_now(0, Int32(POLLIN)) != 0 {
+      var byte: UInt8 = 0
+      guard read(0, &byte, 1) == 1 else { return .values([.boolean(true)]) }
+      if [0x71, 0x51, 3, 4, 0x1b].contains(byte) { isOver = true }
+    }
+    return .values([.boolean(isOver)])
   }
 
   /// `expire()`: nothing has come after what was held back.
   private func expire(_: [LuaValue]) -> LuaAnswer {
     guard let key = decoder.expire() else { return .values([]) }
-    return drawn(act(on: key))
-  }
-
-  /// Draw, unless more is there to be read.
-  private func drawn(_ answer: [LuaValue]) -> LuaAnswer {
-    if answer.isEmpty, decoder.isInPaste || lwkt_tty_typed() > 0 { return .values([]) }
+    let answer = act(on: key)
     console.show(frame)
     return .values(answer)
   }
@@ -318,8 +328,9 @@ final class Repl: @unchecked Sendable {
   private var functions: [(name: String, body: LuaFunction)] {
     [
       ("edit", { [self] in edit($0) }), ("accept", { [self] in accept($0) }),
-      ("newline", { [self] in newline($0) }), ("wants", { [self] in wants($0) }),
-      ("undecided", { [self] in undecided($0) }), ("feed", { [self] in feed($0) }),
+      ("newline", { [self] in newline($0) }), ("keys", { [self] in keys($0) }),
+      ("leaves", { [self] in leaves($0) }),
+      ("undecided", { [self] in undecided($0) }),
       ("expire", { [self] in expire($0) }), ("changed", { [self] in changed($0) }),
       ("completions", { [self] in completions($0) }), ("write", { [self] in write($0) }),
       ("style", { [self] in style($0) }), ("colour", { [self] in colour($0) }),
@@ -327,11 +338,26 @@ final class Repl: @unchecked Sendable {
       ("prepare", { [self] in prepare($0) }), ("death", { [self] in death($0) }),
       ("wakefd", { [self] _ in .values([.integer(Int64(wake))]) }),
       ("isdumb", { [self] _ in .values([.boolean(isDumb)]) }),
+      ("help", { .values([.string(Help.text(for: $0.isEmpty ? nil : $0.string(0)))]) }),
+      (
+        "helpnames",
+        { _ in
+          let names = Help.entries.filter { $0.kind != .option }.map { "\($0.name)" }
+          return .values([.string(names.joined(separator: " "))])
+        }
+      ),
       ("width", { .values([.integer(Int64(TextWidth.of($0.string(0))))]) }),
       (
         "freeze",
         {
           LuaProgram.setFrozen($0.first == .boolean(true))
+          return .values([])
+        }
+      ),
+      (
+        "urgent",
+        {
+          LuaProgram.beUrgent(thenAt: $0.integer(0) ?? 0)
           return .values([])
         }
       ),

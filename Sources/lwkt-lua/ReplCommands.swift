@@ -178,8 +178,7 @@ extension ReplDriver {
           local text, ran = top_text(before, now - since)
           before, since = ran, now
           ui.screen(text)
-          local key = repl.read_keys(1, 1)
-          if not key or find(key, "[qQ\3\4\27]") then return end
+          if repl.wait_for_key(1) and ui.leaves() then return end
         end
       end)
       ui.screen()
@@ -253,24 +252,19 @@ extension ReplDriver {
       { "err", "[N]" }, { "help", "[NAME]" }, { "quit" },
     }
 
-    about.help = "this list, or what NAME is"
+    about.help = "this list, or what NAME is: a function, a method, a library"
     function commands.help(name)
-      if name ~= "" then
-        local command = match(name, "^:?(%a+)$")
-        return writeln(ui.help and ui.help(name) or about[command] or "no help for '" .. name .. "'")
-      end
+      if name == "functions" then return ui.write(ui.help()) end
+      local command = match(name, "^:(%a+)$")
+      if command and about[command] then return writeln(":" .. command .. "  " .. about[command]) end
+      if name ~= "" then return ui.write(ui.help(name)) end
       local lines = {}
       for index, entry in ipairs(shown) do
         local call = ":" .. entry[1] .. (entry[2] and " " .. entry[2] or "")
         lines[index] = padded(call, 15) .. about[entry[1]]
       end
-      writeln(concat(lines, "\n"))
-    end
-
-    function repl.help_names()
-      local names = {}
-      for name in next, about do names[#names + 1] = name end
-      return names
+      writeln(concat(lines, "\n") .. "\n:help functions lists all there are; :help lwkt.create, "
+        .. ":help join, :help string tell about one")
     end
 
     about.quit = "leave, as Ctrl-D does; other threads are aborted"

@@ -131,7 +131,7 @@ extension ReplDriver {
     end
 
     function sources.meta(add) for name in next, repl.commands do add(":" .. name) end end
-    function sources.help(add) for _, name in ipairs(repl.help_names()) do add(name) end end
+    function sources.help(add) for name in gmatch(ui.helpnames(), "%S+") do add(name) end end
     function sources.thread(add) for _, info in ipairs(lwkt.threads()) do add(info.id) end end
 
     local most <const> = 2000

@@ -34,7 +34,7 @@ enum ReplDriver {
 
   /// The thread: keys are waited for by messages to the sysport.
   private static let loop = #"""
-    local waitany, read, byte, pack = lwkt.waitany, lwkt.sys.read, string.byte, table.pack
+    local waitany, read, pack = lwkt.waitany, lwkt.sys.read, table.pack
     local tostring, rawget, pcall, match, find = tostring, rawget, pcall, string.match, string.find
     local globals, sysport, setpri = repl.globals, repl.sysport, lwkt.setpri_self
     local wakefd = ui.wakefd()
@@ -44,17 +44,16 @@ enum ReplDriver {
     -- Questions to the kernel under way. They outlive an interrupted step.
     local keys, wake
 
-    -- Wait for a key and read it: its bytes; "" after `timeout`; nil when there is nobody any more.
-    function repl.read_keys(timeout, most)
+    -- Wait for a key: false after `timeout`.
+    function repl.wait_for_key(timeout)
       while true do
         keys = keys or poll(0)
         wake = wake or poll(wakefd)
         local ready, index = waitany({ keys, wake }, timeout)
-        if not ready then return "" end
+        if not ready then return false end
         if index == 1 then
           keys = nil
-          local bytes = read(0, most)
-          return bytes ~= "" and bytes or nil
+          return true
         end
         wake = nil
         ui.changed()
@@ -69,10 +68,8 @@ enum ReplDriver {
     end
 
     local function next_action()
-      local bytes = repl.read_keys(ui.undecided() and 0.05 or nil, ui.wants())
-      if not bytes then return "end" end
-      if bytes == "" then return ui.expire() end
-      return ui.feed(byte(bytes, 1, -1))
+      if repl.wait_for_key(ui.undecided() and 0.05 or nil) then return ui.keys() end
+      return ui.expire()
     end
 
     -- A block to be evaluated; false for none; nil at the end.
@@ -87,7 +84,7 @@ enum ReplDriver {
           repl.complete(table.unpack(action, 2, action.n))
         elseif name == "enter" then
           if find(text, "^%s*$") or find(text, "^:%a") or not repl.is_incomplete(text) then
-            ui.accept(text)
+            ui.accept()
             return text
           end
           ui.newline()

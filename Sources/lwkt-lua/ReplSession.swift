@@ -31,10 +31,16 @@ extension ReplDriver {
       return nil, message
     end
 
+    local function ends_early(message)
+      return find(message, "<eof>$") and not find(message, "unfinished string", 1, true)
+    end
+
+    -- As an expression or as a statement, it could go on.
     function repl.is_incomplete(text)
       local body, message = compile(text)
-      return not body and find(message, "<eof>$") ~= nil
-        and not find(message, "unfinished string", 1, true)
+      if body then return false end
+      local _, other = load("return " .. text, "=stdin", "t")
+      return (ends_early(message) or ends_early(other)) and true or false
     end
 
     local function keep(name, entry)
@@ -114,6 +120,9 @@ extension ReplDriver {
         if find(call, "^%s+%[C%]: in function 'xpcall'") then break end
         if find(call, "^%s") and not find(call, "^%s+%[prompt%]:") then calls[#calls + 1] = call end
       end
+      -- Who raised it, if that is all it does, is not where it went wrong.
+      local raiser = match(calls[1] or "", "^%s+%[C%]: in function '(%a+)'")
+      if raiser == "error" or raiser == "assert" then table.remove(calls, 1) end
       local last = calls[#calls]
       if last then calls[#calls] = gsub(last, "in function <stdin:%d+>", "in this block") end
       if #calls < 2 then return "" end
@@ -141,11 +150,13 @@ extension ReplDriver {
 
     -- ---- running ----
 
-    -- At the priority that evaluations have had last. True and the results, or false.
+    -- True and the results; or nil, when the error has been shown. What is soon done does not stand in
+    -- line behind a thousand busy threads; what takes longer does, at the priority that evaluations
+    -- have had last.
     local priority = curthread().pri
-    function repl.run(chunk, ...)
-      setpri(priority)
-      local results = pack(xpcall(chunk, failed, ...))
+    function repl.run(chunk)
+      ui.urgent(priority)
+      local results = pack(xpcall(chunk, failed))
       priority = curthread().pri
       setpri(31)
       while pcall(crit_exit) do end

@@ -24,9 +24,6 @@ void lwkt_tty_farewell(const char *text);
 /* Columns and rows; false if the terminal does not say. */
 bool lwkt_tty_size(int *columns, int *rows);
 
-/* How many bytes have been typed and not been read. */
-int lwkt_tty_typed(void);
-
 /* Stop this process, as Ctrl-Z does, until it is told to go on. The modes are the found ones
  * meanwhile. */
 void lwkt_tty_suspend(void);
