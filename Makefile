@@ -31,7 +31,7 @@ ASAN := ASAN_OPTIONS="detect_stack_use_after_return=0 abort_on_error=0" \
   LSAN_OPTIONS="suppressions=$(CURDIR)/Tests/Sanitizers/leak.supp"
 
 .PHONY: help setup build run test docs bench bench-peers bench-growth tsan asan format lint
-.PHONY: install clean
+.PHONY: counts counts-renew install clean
 
 help: ## show this
 	@echo "make ..."
@@ -53,6 +53,8 @@ setup: ## install what is missing (Debian packages, by apt)
 
 build: setup ## build the command for use, in .build/release
 	$(SWIFT) build $(RELEASE) --product lwkt-lua
+	@nm -D --defined-only .build/release/lwkt-lua | grep -q ' lua_pushinteger$$' || { \
+	  echo "C modules would not find Lua in .build/release/lwkt-lua: see link/ld" >&2; exit 1; }
 
 run: build ## count the words in this machine's documentation, a thread for each file
 	.build/release/lwkt-lua scripts/wordcount.lua $(TEXTS) </dev/null
@@ -63,9 +65,10 @@ lint: setup ## check the layout of the Swift sources
 format: setup ## put the Swift sources into the committed layout
 	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)
 
-test: lint ## lint, build, run all tests
+test: lint ## lint, build, run all tests, count instructions
 	$(SWIFT) build
 	$(SWIFT) test
+	$(MAKE) counts
 
 docs: setup ## write the manual's reference and library/lwkt.lua from the help table
 	$(SWIFT) build $(RELEASE) --product lwkt-docs
@@ -79,6 +82,12 @@ asan: setup ## run all tests under the address and leak sanitizers
 
 bench: build ## measure, next to C and the peers that are installed (ONLY=, RUNS=, JSON=file)
 	lua5.4 scripts/bench/run.lua $(if $(JSON),--json) $(BENCH) $(if $(JSON),>$(JSON))
+
+counts: build ## count the instructions of the hot paths; fails when one has grown by a tenth
+	lua5.4 scripts/bench/counts.lua .build/release/lwkt-lua .build/bench
+
+counts-renew: build ## write down what they take now
+	lua5.4 scripts/bench/counts.lua --renew .build/release/lwkt-lua .build/bench
 
 bench-growth: build ## how costs grow with threads and workers
 	lua5.4 scripts/bench/growth.lua --runs=$(RUNS) .build/release/lwkt-lua

@@ -38,10 +38,16 @@ let package = Package(
       name: "LWKTLua", dependencies: ["LWKTCore", "CLua", "CLWKT"], swiftSettings: swiftSettings),
     .executableTarget(
       name: "lwkt-lua",
-      dependencies: ["LWKTLua", "CLWKT"],
+      dependencies: ["LWKTLua", "LWKTCore", "CLWKT"],
       swiftSettings: swiftSettings,
-      // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`.
-      linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]
+      // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`. What else
+      // is special, link/ld says.
+      linkerSettings: [
+        .unsafeFlags([
+          "-Xlinker", "--export-dynamic",
+          "-Xclang-linker", "--ld-path=" + Context.packageDirectory + "/link/ld",
+        ])
+      ]
     ),
     // Writes what is generated from the help table, for the project itself.
     .executableTarget(
@@ -51,7 +57,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Runs the built command; that it depends on it has it built first.
     .testTarget(
-      name: "CommandTests", dependencies: ["lwkt-lua", "EmbedExample"],
+      name: "CommandTests", dependencies: ["lwkt-lua", "lwkt-docs", "EmbedExample", "LWKTLua"],
       swiftSettings: swiftSettings),
     // The prompt: its parts, and the whole of it in a pseudo-terminal.
     .testTarget(

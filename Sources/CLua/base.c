@@ -1,25 +1,44 @@
 /* base.c: basic functions that differ from stock Lua's. */
 #include "clua.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* print: the line leaves in one piece, however many threads print. */
-static int print(lua_State *L) {
-  int count = lua_gettop(L);
-  luaL_Buffer line;
-  if (count == 1 && lua_type(L, 1) == LUA_TSTRING) {
-    size_t length;
-    const char *text = lua_tolstring(L, 1, &length);
-    flockfile(stdout);
-    fwrite_unlocked(text, 1, length, stdout);
+static atomic_bool is_threaded;
+
+void lwkt_note_threads(void) {
+  atomic_store_explicit(&is_threaded, true, memory_order_relaxed);
+}
+
+static void put(const char *text, size_t length, bool is_end) {
+  flockfile(stdout);
+  fwrite_unlocked(text, 1, length, stdout);
+  if (is_end) {
     putc_unlocked('\n', stdout);
     fflush_unlocked(stdout);
-    funlockfile(stdout);
+  }
+  funlockfile(stdout);
+}
+
+/* print: in a program with threads the line leaves in one piece, however many of them print. Without
+ * threads each argument leaves by itself as in stock Lua, where a `__tostring` that raises or prints
+ * finds those before it written. */
+static int print(lua_State *L) {
+  int count = lua_gettop(L);
+  size_t length;
+  if (count <= 1 || !atomic_load_explicit(&is_threaded, memory_order_relaxed)) {
+    for (int index = 1; index <= count; index++) {
+      const char *text = luaL_tolstring(L, index, &length);
+      if (index > 1) put("\t", 1, false);
+      put(text, length, index == count);
+      lua_pop(L, 1);
+    }
+    if (count == 0) put("", 0, true);
     return 0;
   }
-  /* __tostring may wait, so everything is text before the stream is touched. */
+  luaL_Buffer line;
   for (int index = 1; index <= count; index++) {
     luaL_tolstring(L, index, NULL);
     lua_replace(L, index);
@@ -30,14 +49,9 @@ static int print(lua_State *L) {
     lua_pushvalue(L, index);
     luaL_addvalue(&line);
   }
-  luaL_addchar(&line, '\n');
   luaL_pushresult(&line);
-  size_t length;
   const char *text = lua_tolstring(L, -1, &length);
-  flockfile(stdout);
-  fwrite_unlocked(text, 1, length, stdout);
-  fflush_unlocked(stdout);
-  funlockfile(stdout);
+  put(text, length, true);
   return 0;
 }
 
@@ -46,28 +60,22 @@ static int print(lua_State *L) {
 /* The chunk at the top, freshly loaded: its _ENV is this thread's globals. */
 static void own_environment(lua_State *L) {
   if (!lua_isfunction(L, -1) || lua_iscfunction(L, -1)) return;
+  luaL_checkstack(L, 6, "stack overflow");
   lwkt_pushownenvironment(L);
   if (lua_setupvalue(L, -2, 1) == NULL) lua_pop(L, 1);
 }
 
-static int load_done(lua_State *L, int status, lua_KContext arguments) {
-  (void)status;
-  int results = lua_gettop(L) - (int)arguments;
-  if (results == 1) own_environment(L);
+static _Atomic(lua_CFunction) stock_load, stock_loadfile; /* the same in every heap */
+
+static int load_with(lua_State *L, lua_CFunction stock, int environment_argument) {
+  bool has_environment = !lua_isnone(L, environment_argument);
+  int results = stock(L);
+  if (results == 1 && !has_environment) own_environment(L);
   return results;
 }
 
-static int load_with(lua_State *L, int environment_argument) {
-  int arguments = lua_gettop(L);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  for (int index = 1; index <= arguments; index++) lua_pushvalue(L, index);
-  lua_callk(L, arguments, LUA_MULTRET, arguments, load_done);
-  if (arguments >= environment_argument) return lua_gettop(L) - arguments;
-  return load_done(L, LUA_OK, arguments);
-}
-
-static int load(lua_State *L) { return load_with(L, 4); }
-static int loadfile(lua_State *L) { return load_with(L, 3); }
+static int load(lua_State *L) { return load_with(L, stock_load, 4); }
+static int loadfile(lua_State *L) { return load_with(L, stock_loadfile, 3); }
 
 static int dofile_done(lua_State *L, int status, lua_KContext context) {
   (void)status, (void)context;
@@ -85,8 +93,17 @@ static int dofile(lua_State *L) {
 
 /* ---- os.exit ---- */
 
-/* With a true second argument the thread's variables and its heap are closed first, which takes
- * being outside them: away to the loop, which ends the process. */
+/* Close the running thread and its heap, whatever runs on top of them: like `lua_close` of stock Lua
+ * in the same place, this never goes back there. */
+static _Noreturn void leave(lua_State *L, int status) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_State *state = lua_tothread(L, -1);
+  lwkt_closethread(lwkt_percpu()->base_L);
+  lwkt_percpu()->td = NULL;
+  lua_close(state);
+  exit(status);
+}
+
 static int os_exit(lua_State *L) {
   int status;
   if (lua_isboolean(L, 1)) {
@@ -94,61 +111,57 @@ static int os_exit(lua_State *L) {
   } else {
     status = (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
   }
-  struct lwkt_percpu *self = lwkt_percpu();
-  if (lua_toboolean(L, 2) && self->td != NULL && lua_isyieldable(L)) {
-    self->switch_kind = LWKT_SWITCH_LEAVE;
-    self->leave_status = status;
-    return lua_yield(L, 0);
-  }
+  if (lua_toboolean(L, 2) && lwkt_percpu()->base_L != NULL) leave(L, status);
   exit(status);
 }
 
-static void wrap(lua_State *L, const char *name, lua_CFunction function) {
+/* Put `function` in the place of a global C function, which is returned. */
+static lua_CFunction replace(lua_State *L, const char *name, lua_CFunction function) {
   lua_getglobal(L, name);
-  lua_pushcclosure(L, function, 1);
+  lua_CFunction stock = lua_tocfunction(L, -1);
+  lua_pop(L, 1);
+  lua_pushcfunction(L, function);
   lua_setglobal(L, name);
+  return stock;
 }
 
 void lwkt_open_base(lua_State *L, bool is_main) {
-  lua_pushcfunction(L, print);
-  lua_setglobal(L, "print");
+  replace(L, "print", print);
   lua_getglobal(L, "os");
   lua_pushcfunction(L, os_exit);
   lua_setfield(L, -2, "exit");
   lua_pop(L, 1);
   if (is_main) return;
-  wrap(L, "load", load);
-  wrap(L, "loadfile", loadfile);
-  lua_pushcfunction(L, dofile);
-  lua_setglobal(L, "dofile");
+  stock_load = replace(L, "load", load);
+  stock_loadfile = replace(L, "loadfile", loadfile);
+  replace(L, "dofile", dofile);
 }
 
 /* ---- warnings ---- */
 
-/* As the standalone interpreter's: "@on" and "@off", a line on stderr for each. */
-struct warnings {
-  bool on;
-  bool continues;
-};
-
-static _Thread_local struct warnings warnings;
+/* As the standalone interpreter's. "@on" and "@off" count for all threads; pieces of a warning are
+ * joined heap by heap. */
+static atomic_bool warns;
 
 static void warn(void *ud, const char *message, int to_continue) {
-  (void)ud;
-  if (!warnings.continues && !to_continue && message[0] == '@') {
-    if (strcmp(message, "@off") == 0) warnings.on = false;
-    if (strcmp(message, "@on") == 0) warnings.on = true;
+  struct lwkt_heap *heap = ud;
+  if (!heap->warning_continues && !to_continue && message[0] == '@') {
+    if (strcmp(message, "@off") == 0) atomic_store(&warns, false);
+    if (strcmp(message, "@on") == 0) atomic_store(&warns, true);
     return;
   }
-  if (warnings.on) {
-    if (!warnings.continues) fputs("Lua warning: ", stderr);
-    fputs(message, stderr);
-    if (!to_continue) {
-      fputc('\n', stderr);
-      fflush(stderr);
-    }
-  }
-  warnings.continues = to_continue;
+  if (!atomic_load(&warns)) return;
+  flockfile(stderr);
+  if (!heap->warning_continues) fputs("Lua warning: ", stderr);
+  fputs(message, stderr);
+  if (!to_continue) fputc('\n', stderr);
+  fflush(stderr);
+  funlockfile(stderr);
+  heap->warning_continues = to_continue;
 }
 
-void lwkt_open_warnings(lua_State *L) { lua_setwarnf(L, warn, NULL); }
+void lwkt_open_warnings(lua_State *L) {
+  void *heap;
+  lua_getallocf(L, &heap);
+  lua_setwarnf(L, warn, heap);
+}

@@ -41,6 +41,15 @@ bool lwkt_dump(lua_State *L, int index, struct lwkt_bytes *out) {
   return status == 0;
 }
 
+/* Lua 5.4's closures begin with the head of a collectable object, the number of upvalues, and the
+ * collector's link; the prototype follows. */
+#define PROTOTYPE_OFFSET (3 * sizeof(void *))
+
+const void *lwkt_prototype(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TFUNCTION || lua_iscfunction(L, index)) return NULL;
+  return *(const void *const *)((const char *)lua_topointer(L, index) + PROTOTYPE_OFFSET);
+}
+
 struct source {
   const void *data;
   size_t count;
@@ -72,7 +81,6 @@ static int record_gc(lua_State *L) {
 struct lwkt_code_record *lwkt_newrecord(lua_State *L, void *code, int names) {
   struct lwkt_code_record *record = lua_newuserdatauv(L, sizeof *record, names);
   record->code = code;
-  record->misses = 0;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &record_metatable) == LUA_TNIL) {
     lwkt_pop(L, 1);
     lua_createtable(L, 0, 1);

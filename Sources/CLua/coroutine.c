@@ -6,11 +6,9 @@
  * resumes the one below. To a script, its thread's own coroutine is the main thread. */
 #include "clua.h"
 
-#include <stdlib.h>
-
 static lua_State *check_coroutine(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
-  luaL_argexpected(L, co != NULL, 1, "coroutine");
+  luaL_argexpected(L, co != NULL, 1, "thread");
   return co;
 }
 
@@ -21,11 +19,6 @@ static bool is_base(lua_State *L) {
 }
 
 enum { MUST_SWITCH = -2, FAILED = -1 };
-
-/* A coroutine's extra space: the thread (its own coroutine) that is inside it, running or switched
- * away; NULL when it is at rest. Threads that share a heap can see each other's coroutines, and must
- * not resume one that waits for another thread's message. */
-static void **inside(lua_State *co) { return lua_getextraspace(co); }
 
 /* Resume `co` until it yields for its script, ends or fails: the number of results, moved to L, or
  * FAILED with the error moved to L. MUST_SWITCH: L must yield and then call this with fresh 0. */
@@ -40,13 +33,13 @@ static int run(lua_State *L, lua_State *co, int count, bool fresh) {
     lua_xmove(L, co, count);
   }
   for (;;) {
-    *inside(co) = self->base_L;
+    *lwkt_inside(co) = self->base_L;
     self->running_L = co;
     int status = lua_resume(co, L, count, &results);
     self = lwkt_percpu();
     self->running_L = L;
     if (status == LUA_YIELD && self->switch_kind != LWKT_SWITCH_NONE) {
-      if (self->switch_kind >= LWKT_SWITCH_EXIT || lua_isyieldable(L)) return MUST_SWITCH;
+      if (self->switch_kind == LWKT_SWITCH_EXIT || lwkt_can_yield(L)) return MUST_SWITCH;
       lua_State *base = self->base_L;
       int kind = self->switch_kind;
       if (!lwkt_s_park(kind)) {
@@ -59,7 +52,7 @@ static int run(lua_State *L, lua_State *co, int count, bool fresh) {
       count = 0;
       continue;
     }
-    *inside(co) = NULL;
+    *lwkt_inside(co) = NULL;
     if (status == LUA_OK || status == LUA_YIELD) {
       if (!lua_checkstack(L, results + 1)) {
         lua_pop(co, results);
@@ -76,7 +69,7 @@ static int run(lua_State *L, lua_State *co, int count, bool fresh) {
 
 /* A dead or foreign coroutine is refused before its stack is touched, in the manual's words. */
 static const char *why_not(lua_State *L, lua_State *co) {
-  if (co == L || *inside(co) != NULL) return "cannot resume non-suspended coroutine";
+  if (co == L || *lwkt_inside(co) != NULL) return "cannot resume non-suspended coroutine";
   switch (lua_status(co)) {
   case LUA_YIELD: return NULL;
   case LUA_OK: {
@@ -90,10 +83,7 @@ static const char *why_not(lua_State *L, lua_State *co) {
 }
 
 static int switch_up(lua_State *L, lua_KFunction next) {
-  if (lwkt_percpu()->switch_kind == LWKT_SWITCH_LEAVE && !lua_isyieldable(L)) {
-    exit(lwkt_percpu()->leave_status);
-  }
-  if (lwkt_percpu()->switch_kind == LWKT_SWITCH_EXIT && !lua_isyieldable(L)) {
+  if (lwkt_percpu()->switch_kind == LWKT_SWITCH_EXIT && !lwkt_can_yield(L)) {
     lua_pushlightuserdata(L, (void *)lwkt_exit_key());
     return lua_error(L);
   }
@@ -133,12 +123,27 @@ static int co_resume(lua_State *L) {
   return resume_done(L, run(L, co, lua_gettop(L) - 1, true));
 }
 
+/* Run what `co` has yet to close, on L's behalf: the status, with the error on `co`. */
+static int close_variables(lua_State *L, lua_State *co) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  *lwkt_inside(co) = self->base_L;
+  self->running_L = co;
+  int status = lua_resetthread(co);
+  lwkt_percpu()->running_L = L;
+  *lwkt_inside(co) = NULL;
+  if (status != LUA_OK && lwkt_is_exit(co)) {
+    lua_xmove(co, L, 1);
+    lua_error(L);
+  }
+  return status;
+}
+
 /* ---- wrap ---- */
 
 static int wrap_failed(lua_State *L, lua_State *co) {
   int status = lua_status(co);
   if (status != LUA_OK && status != LUA_YIELD) {
-    status = lua_resetthread(co); /* close its variables; the error may become another */
+    status = close_variables(L, co); /* the error may become another */
     lua_xmove(co, L, 1);
   }
   if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -187,13 +192,16 @@ static int co_wrap(lua_State *L) {
 }
 
 static int co_yield(lua_State *L) {
-  if (is_base(L)) return luaL_error(L, "attempt to yield from outside a coroutine");
+  if (is_base(L)) {
+    lua_pushliteral(L, "attempt to yield from outside a coroutine");
+    return lua_error(L);
+  }
   return lua_yield(L, lua_gettop(L));
 }
 
 static const char *status_of(lua_State *L, lua_State *co) {
   if (L == co) return "running";
-  if (*inside(co) != NULL) return "normal";
+  if (*lwkt_inside(co) != NULL) return "normal";
   switch (lua_status(co)) {
   case LUA_YIELD: return "suspended";
   case LUA_OK: {
@@ -217,6 +225,7 @@ static int co_isyieldable(lua_State *L) {
 }
 
 static int co_running(lua_State *L) {
+  lwkt_reveal(L);
   lua_pushthread(L);
   lua_pushboolean(L, is_base(L));
   return 2;
@@ -228,7 +237,7 @@ static int co_close(lua_State *L) {
   if (status[0] != 'd' && status[0] != 's') {
     return luaL_error(L, "cannot close a %s coroutine", status);
   }
-  if (lua_resetthread(co) == LUA_OK) {
+  if (close_variables(L, co) == LUA_OK) {
     lua_pushboolean(L, 1);
     return 1;
   }

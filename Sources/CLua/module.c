@@ -47,12 +47,6 @@ static int handle_newindex(lua_State *L) {
   return luaL_error(L, "cannot set '%s' of %s: its fields are read-only", field, object);
 }
 
-static int handle_gc(lua_State *L) {
-  void *object = lwkt_takeholder(L, 1);
-  if (object != NULL) lwkt_s_release(object);
-  return 0;
-}
-
 /* Method names: the part of the function's name after `prefix`. */
 static void set_methods(lua_State *L, const luaL_Reg *methods, const char *prefix) {
   size_t skip = strlen(prefix);
@@ -67,8 +61,6 @@ void lwkt_new_handle_type(lua_State *L, const char *name, const luaL_Reg *method
   lua_createtable(L, 0, 8);
   lua_pushstring(L, name);
   lua_setfield(L, -2, "__name");
-  lua_pushcfunction(L, handle_gc);
-  lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, l_handle_tostring);
   lua_setfield(L, -2, "__tostring");
   lua_pushcfunction(L, handle_newindex);
@@ -101,7 +93,7 @@ static int with_held(lua_State *L, int status, lua_KContext context) {
   return with_done(L, lua_pcallk(L, arguments, LUA_MULTRET, 0, held, with_done), held);
 }
 
-static int token_with(lua_State *L) {
+int lwkt_token_with(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_pushcfunction(L, l_token_get);
   lua_pushvalue(L, 1);
@@ -231,7 +223,7 @@ int lwkt_open_module(lua_State *L) {
   lua_pushcfunction(L, l_token_close);
   lua_setfield(L, -2, "__close");
   lua_getfield(L, -1, "__index");
-  lua_pushcfunction(L, token_with);
+  lua_pushcfunction(L, lwkt_token_with);
   lua_setfield(L, -2, "with");
   lua_pop(L, 1);
   lwkt_handle_setmetatable(L, LWKT_KIND_TOKEN);

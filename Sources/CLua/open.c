@@ -1,38 +1,11 @@
-/* open.c: Lua heaps and the coroutines in them. */
+/* open.c: Lua heaps: their libraries and the globals of threads in them. */
 #include "clua.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char anchors_key;  /* registry: 2*slot+1 -> coroutine, 2*slot+2 -> its globals */
 static const char standard_key; /* registry: the metatable of thread globals */
-
-/* While Swift runs, below Lua or in the loop, nothing may be raised, so the allocator does not say no
- * then; a limit is kept the next time Lua code asks. */
-static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
-  struct lwkt_heap *heap = ud;
-  if (block == NULL) old_size = 0;
-  if (new_size == 0) {
-    heap->used -= old_size;
-    free(block);
-    return NULL;
-  }
-  const struct lwkt_percpu *self = lwkt_percpu();
-  bool may_fail = self->swift_depth == 0 && self->running_L != NULL;
-  if (heap->limit != 0 && may_fail && new_size > old_size &&
-      heap->used + (new_size - old_size) > heap->limit) {
-    return NULL;
-  }
-  void *grown = realloc(block, new_size);
-  if (grown == NULL) {
-    if (may_fail || new_size <= old_size) return NULL;
-    fprintf(stderr, "lwkt: out of memory (%zu bytes)\n", new_size);
-    abort();
-  }
-  heap->used += new_size - old_size;
-  return grown;
-}
 
 static int panicked(lua_State *L) {
   const char *text = lua_tostring(L, -1);
@@ -76,6 +49,7 @@ static void complete_globals(lua_State *L, int env) {
 static int standard_index(lua_State *L) {
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(key, "_G") != 0) return 0;
+  luaL_checkstack(L, 6, "stack overflow");
   lwkt_pushownenvironment(L);
   if (lua_istable(L, -1)) complete_globals(L, -1);
   return 1;
@@ -90,8 +64,16 @@ static int globals_pairs(lua_State *L) {
   return 3;
 }
 
+static bool ignores_environment; /* written before the first heap is made */
+
+void lwkt_ignore_environment(void) { ignores_environment = true; }
+
 static int protected_open(lua_State *L) {
   bool is_main = lua_toboolean(L, 1);
+  if (ignores_environment) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+  }
   luaL_openlibs(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lwkt_open_coroutine(L);
@@ -101,9 +83,9 @@ static int protected_open(lua_State *L) {
   lua_pop(L, 1);
   lwkt_open_hooks(L);
   lwkt_handle_open(L);
-  lua_createtable(L, 8, 0);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lwkt_open_slots(L);
   lwkt_open_base(L, is_main);
+  lwkt_open_textonly(L);
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
   lua_pop(L, 1);
   lwkt_open_require(L);
@@ -122,12 +104,14 @@ static int protected_open(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, globals_pairs);
   lua_setfield(L, -2, "__pairs");
+  lua_pushvalue(L, -1);
+  lwkt_heap_of(L)->globals_meta = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &standard_key);
   return 0;
 }
 
 lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
-  lua_State *L = lua_newstate(allocate, heap);
+  lua_State *L = lua_newstate(lwkt_allocate, heap);
   if (L == NULL) return NULL;
   lua_atpanic(L, panicked);
   *(void **)lua_getextraspace(L) = NULL;
@@ -141,71 +125,12 @@ lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
     return NULL;
   }
   lua_gc(L, LUA_GCRESTART);
+  /* As in the standalone interpreter. */
+  if (is_main) lua_gc(L, LUA_GCGEN, 0, 0);
   return L;
 }
 
-/* ---- coroutines of threads ---- */
-
-lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_State *co = lua_newthread(L);
-  *(void **)lua_getextraspace(co) = co;
-  lua_rawseti(L, -2, 2 * slot + 1);
-  if (environment_of >= 0) {
-    lua_rawgeti(L, -1, 2 * environment_of + 2);
-  } else if (lua_rawgetp(L, LUA_REGISTRYINDEX, &standard_key) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  } else {
-    lua_createtable(L, 0, 0);
-    lua_insert(L, -2);
-    lua_setmetatable(L, -2);
-  }
-  lua_rawseti(L, -2, 2 * slot + 2);
-  lwkt_pop(L, 1);
-  return co;
-}
-
-void lwkt_dropthread(lua_State *L, int slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_pushnil(L);
-  lua_rawseti(L, -2, 2 * slot + 1);
-  lua_pushnil(L);
-  lua_rawseti(L, -2, 2 * slot + 2);
-  lwkt_pop(L, 1);
-}
-
-void lwkt_pushenvironment(lua_State *L, int slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_rawgeti(L, -1, 2 * slot + 2);
-  lua_rotate(L, -2, 1);
-  lwkt_pop(L, 1);
-}
-
-void lwkt_pushownenvironment(lua_State *L) {
-  int slot = lwkt_s_current_slot();
-  if (slot >= 0) {
-    lwkt_pushenvironment(L, slot);
-  } else {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  }
-}
-
 void lwkt_pushstandard(lua_State *L) { lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS); }
-
-int lwkt_closethread(lua_State *L) {
-  struct lwkt_percpu *self = lwkt_percpu();
-  int depth = self->swift_depth;
-  self->swift_depth = 0;
-  self->base_L = L;
-  self->running_L = L;
-  int status = lua_resetthread(L);
-  self = lwkt_percpu();
-  self->running_L = NULL;
-  self->base_L = NULL;
-  self->swift_depth = depth;
-  return status;
-}
 
 /* ---- errors as text ---- */
 
@@ -304,21 +229,6 @@ int lwkt_loadbuffer(lua_State *L, const char *bytes, size_t count, const char *n
   return luaL_loadbufferx(L, bytes, count, name, NULL);
 }
 
-static int protected_loadfile(lua_State *L) {
-  lua_pushinteger(L, luaL_loadfilex(L, lua_touserdata(L, 1), NULL));
-  return 2;
-}
-
-int lwkt_loadfile(lua_State *L, const char *path) {
-  lua_pushcfunction(L, protected_loadfile);
-  lua_pushlightuserdata(L, (void *)path);
-  int status = lua_pcall(L, 1, 2, 0);
-  if (status != LUA_OK) return status;
-  status = (int)lua_tointegerx(L, -1, NULL);
-  lwkt_pop(L, 1);
-  return status;
-}
-
 bool lwkt_where(lua_State *L, const char **source, int *line) {
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
@@ -356,25 +266,4 @@ void lwkt_setglobal(lua_State *L, const char *name) {
   lua_rotate(L, -3, -1);
   lua_rawset(L, -3);
   lwkt_pop(L, 1);
-}
-
-/* Upvalue 1: how many functions; they follow. The context counts those that have run. */
-static int sequence_next(lua_State *L, int status, lua_KContext done) {
-  (void)status;
-  int count = (int)lua_tointeger(L, lua_upvalueindex(1));
-  int arguments = lua_gettop(L);
-  for (int index = (int)done; index < count; index++) {
-    lua_pushvalue(L, lua_upvalueindex(2 + index));
-    for (int argument = 1; argument <= arguments; argument++) lua_pushvalue(L, argument);
-    lua_callk(L, arguments, 0, index + 1, sequence_next);
-  }
-  return 0;
-}
-
-static int sequence(lua_State *L) { return sequence_next(L, LUA_OK, 0); }
-
-void lwkt_pushsequence(lua_State *L, int count) {
-  lua_pushinteger(L, count);
-  lua_rotate(L, -(count + 1), 1);
-  lua_pushcclosure(L, sequence, count + 1);
 }

@@ -3,25 +3,36 @@
 
 #include <stdatomic.h>
 
-static const char package_key; /* registry: {package, path, cpath, count of preload} as noted */
+/* The note, a table in the registry: the package table; path, cpath and the number of preloaded
+ * modules as noted; and the names of those fields, so that they need not be made. */
+enum { PACKAGE = 1, PATH, CPATH, PRELOAD_COUNT, PATH_NAME, CPATH_NAME, PRELOAD_NAME };
 
 static void push_note(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &package_key) != LUA_TNIL) return;
-  lwkt_pop(L, 1);
-  lua_createtable(L, 4, 0);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &package_key);
+  struct lwkt_heap *heap = lwkt_heap_of(L);
+  if (heap->package_note != 0) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, heap->package_note);
+    return;
+  }
+  lua_createtable(L, PRELOAD_NAME, 0);
   lua_pushstring(L, LUA_LOADED_TABLE);
   lua_rawget(L, LUA_REGISTRYINDEX);
   lua_pushstring(L, "package");
   lua_rawget(L, -2);
-  lua_rawseti(L, -3, 1);
+  lua_rawseti(L, -3, PACKAGE);
   lwkt_pop(L, 1);
+  lua_pushstring(L, "path");
+  lua_rawseti(L, -2, PATH_NAME);
+  lua_pushstring(L, "cpath");
+  lua_rawseti(L, -2, CPATH_NAME);
+  lua_pushstring(L, "preload");
+  lua_rawseti(L, -2, PRELOAD_NAME);
+  lua_pushvalue(L, -1);
+  heap->package_note = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void lwkt_package_push(lua_State *L, const char *field) {
   push_note(L);
-  lua_rawgeti(L, -1, 1);
+  lua_rawgeti(L, -1, PACKAGE);
   lua_pushstring(L, field);
   lua_rawget(L, -2);
   lua_rotate(L, -3, 1);
@@ -30,17 +41,22 @@ void lwkt_package_push(lua_State *L, const char *field) {
 
 void lwkt_package_set(lua_State *L, const char *field) {
   push_note(L);
-  lua_rawgeti(L, -1, 1);
+  lua_rawgeti(L, -1, PACKAGE);
   lua_pushstring(L, field);
   lua_rotate(L, -4, -1);
   lua_rawset(L, -3);
   lwkt_pop(L, 2);
 }
 
-static lua_Integer count_preload(lua_State *L) {
+/* The note is at `note`, the package table at `note` + 1: push the field named by `name`. */
+static int push_field(lua_State *L, int note, int name) {
+  lua_rawgeti(L, note, name);
+  return lua_rawget(L, note + 1);
+}
+
+static lua_Integer count_preload(lua_State *L, int note) {
   lua_Integer count = 0;
-  lwkt_package_push(L, "preload");
-  if (lua_type(L, -1) == LUA_TTABLE) {
+  if (push_field(L, note, PRELOAD_NAME) == LUA_TTABLE) {
     lua_pushnil(L);
     while (lwkt_next(L, -2)) {
       lwkt_pop(L, 1);
@@ -51,31 +67,39 @@ static lua_Integer count_preload(lua_State *L) {
   return count;
 }
 
-bool lwkt_package_changed(lua_State *L) {
-  push_note(L);
-  lwkt_package_push(L, "path");
-  lua_rawgeti(L, -2, 2);
+/* Is the field what was noted? */
+static bool is_noted(lua_State *L, int note, int name, int noted) {
+  push_field(L, note, name);
+  lua_rawgeti(L, note, noted);
   bool same = lua_rawequal(L, -1, -2);
   lwkt_pop(L, 2);
-  lwkt_package_push(L, "cpath");
-  lua_rawgeti(L, -2, 3);
-  same = same && lua_rawequal(L, -1, -2);
-  lwkt_pop(L, 2);
-  lua_rawgeti(L, -1, 4);
-  same = same && lua_tointegerx(L, -1, NULL) == count_preload(L);
-  lwkt_pop(L, 2);
+  return same;
+}
+
+bool lwkt_package_changed(lua_State *L) {
+  push_note(L);
+  int note = lua_gettop(L);
+  lua_rawgeti(L, note, PACKAGE);
+  bool same = is_noted(L, note, PATH_NAME, PATH) && is_noted(L, note, CPATH_NAME, CPATH);
+  if (same) {
+    lua_rawgeti(L, note, PRELOAD_COUNT);
+    same = lua_tointegerx(L, -1, NULL) == count_preload(L, note);
+  }
+  lua_settop(L, note - 1);
   return !same;
 }
 
 void lwkt_package_note(lua_State *L) {
   push_note(L);
-  lwkt_package_push(L, "path");
-  lua_rawseti(L, -2, 2);
-  lwkt_package_push(L, "cpath");
-  lua_rawseti(L, -2, 3);
-  lua_pushinteger(L, count_preload(L));
-  lua_rawseti(L, -2, 4);
-  lwkt_pop(L, 1);
+  int note = lua_gettop(L);
+  lua_rawgeti(L, note, PACKAGE);
+  push_field(L, note, PATH_NAME);
+  lua_rawseti(L, note, PATH);
+  push_field(L, note, CPATH_NAME);
+  lua_rawseti(L, note, CPATH);
+  lua_pushinteger(L, count_preload(L, note));
+  lua_rawseti(L, note, PRELOAD_COUNT);
+  lua_settop(L, note - 1);
 }
 
 void lwkt_package_preload(lua_State *L) {

@@ -5,53 +5,112 @@
  * runs there (lua_sethook is the one function of Lua that may be called at any moment), and the hook,
  * before the next instruction, yields to the loop.
  *
- * A script's own hook is kept in the registry, as the debug library does it, so that ours can stand
- * in front of it for an instant and put it back. */
+ * A script's own hook is kept where the debug library keeps it, and what it was set with beside that,
+ * so that ours can stand in front of it for an instant and put it back. */
 #include "clua.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
-static const char hook_table; /* registry: coroutine -> {function, mask, count}, weak keys */
+static const char hook_table[] = "_HOOKKEY"; /* registry, as stock: coroutine -> function */
+static const char settings_table;            /* registry: coroutine -> struct settings, weak keys */
+
+/* What a script's hook was set with. A long count without other events is counted in pieces: setting
+ * a hook, as preemption does, begins Lua's own counting anew, and what a piece has lost is little. */
+struct settings {
+  int mask;
+  int count;     /* as the script gave it */
+  int remaining; /* of the count, with the piece that Lua counts now */
+};
+
+enum { piece_of_count = 4096 };
 
 static void preempt_hook(lua_State *L, lua_Debug *ar);
+static void settle_hook(lua_State *L, lua_Debug *ar);
 static void script_hook(lua_State *L, lua_Debug *ar);
+
+/* Does this hook stand in front of a script's? */
+static bool is_in_front(lua_Hook hook) { return hook == preempt_hook || hook == settle_hook; }
 
 /* ---- a script's hook ---- */
 
-static void push_hook_table(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &hook_table) != LUA_TNIL) return;
-  lua_pop(L, 1);
-  lua_createtable(L, 0, 2);
+static void push_weak_table(lua_State *L) {
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "k");
   lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
   lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &hook_table);
+  lua_setmetatable(L, -2);
 }
 
-/* Push the entry of `of`, or nil. */
-static int push_entry(lua_State *L, lua_State *of) {
-  push_hook_table(L);
-  luaL_checkstack(of, 1, "stack overflow");
+static void push_hook_table(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, hook_table) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  push_weak_table(L);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, hook_table);
+}
+
+static void push_settings_table(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &settings_table) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  push_weak_table(L);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &settings_table);
+}
+
+static void push_coroutine(lua_State *L, lua_State *of) {
+  if (L != of) luaL_checkstack(of, 1, "stack overflow");
   lua_pushthread(of);
   lua_xmove(of, L, 1);
+}
+
+/* Replace the table at the top by its entry for `of`. */
+static int entry(lua_State *L, lua_State *of) {
+  push_coroutine(L, of);
   int type = lua_rawget(L, -2);
   lua_remove(L, -2);
   return type;
 }
 
+/* What the hook of `of` was set with, as long as that has one; else NULL. */
+static struct settings *settings_of(lua_State *L, lua_State *of) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &settings_table) == LUA_TTABLE) entry(L, of);
+  struct settings *settings = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return settings;
+}
+
+static bool has_pieces(const struct settings *settings) {
+  return settings->mask == LUA_MASKCOUNT && settings->count > piece_of_count;
+}
+
+/* Set a script's hook; have Lua count the next piece. */
+static void set_hook(lua_State *of, const struct settings *settings) {
+  int count = settings->count;
+  if (has_pieces(settings)) {
+    count = settings->remaining < piece_of_count ? settings->remaining : piece_of_count;
+  }
+  lua_sethook(of, script_hook, settings->mask, count);
+}
+
+/* A piece has been counted: is the count complete? Begins the next one. */
+static bool count_is_complete(lua_State *L, struct settings *settings) {
+  if (!has_pieces(settings)) return true;
+  bool complete = settings->remaining <= piece_of_count;
+  settings->remaining = complete ? settings->count : settings->remaining - piece_of_count;
+  if (lua_gethook(L) == script_hook) set_hook(L, settings);
+  return complete;
+}
+
 static void script_hook(lua_State *L, lua_Debug *ar) {
   static const char *const events[] = {"call", "return", "line", "count", "tail call"};
-  if (push_entry(L, L) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    return;
+  if (ar->event == LUA_HOOKCOUNT) {
+    struct settings *settings = settings_of(L, L);
+    if (settings != NULL && !count_is_complete(L, settings)) return;
   }
-  lua_rawgeti(L, -1, 1);
-  lua_remove(L, -2);
-  if (!lua_isfunction(L, -1)) {
+  push_hook_table(L);
+  if (entry(L, L) != LUA_TFUNCTION) {
     lua_pop(L, 1);
     return;
   }
@@ -82,37 +141,41 @@ static lua_State *subject(lua_State *L, int *shift) {
   return L;
 }
 
+/* Set the entry of `of` in the table at the top to the value below it, and pop both. */
+static void set_entry(lua_State *L, lua_State *of) {
+  push_coroutine(L, of);
+  lua_rotate(L, -3, -1);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
 static int sethook(lua_State *L) {
-  int shift;
+  int shift, mask = 0, count = 0;
   lua_State *of = subject(L, &shift);
   if (lua_isnoneornil(L, shift + 1)) {
     lua_settop(L, shift + 1);
-    lua_sethook(of, NULL, 0, 0);
-    push_hook_table(L);
-    luaL_checkstack(of, 1, "stack overflow");
-    lua_pushthread(of);
-    lua_xmove(of, L, 1);
+  } else {
+    const char *text = luaL_checkstring(L, shift + 2);
+    luaL_checktype(L, shift + 1, LUA_TFUNCTION);
+    count = (int)luaL_optinteger(L, shift + 3, 0);
+    mask = mask_of(text, count);
+  }
+  lua_pushvalue(L, shift + 1);
+  push_hook_table(L);
+  set_entry(L, of);
+  if (mask == 0) {
     lua_pushnil(L);
-    lua_rawset(L, -3);
+    push_settings_table(L);
+    set_entry(L, of);
+    lua_sethook(of, NULL, 0, 0);
     return 0;
   }
-  const char *text = luaL_checkstring(L, shift + 2);
-  luaL_checktype(L, shift + 1, LUA_TFUNCTION);
-  int count = (int)luaL_optinteger(L, shift + 3, 0);
-  int mask = mask_of(text, count);
-  push_hook_table(L);
-  luaL_checkstack(of, 1, "stack overflow");
-  lua_pushthread(of);
-  lua_xmove(of, L, 1);
-  lua_createtable(L, 3, 0);
-  lua_pushvalue(L, shift + 1);
-  lua_rawseti(L, -2, 1);
-  lua_pushinteger(L, mask);
-  lua_rawseti(L, -2, 2);
-  lua_pushinteger(L, count);
-  lua_rawseti(L, -2, 3);
-  lua_rawset(L, -3);
-  lua_sethook(of, script_hook, mask, count);
+  lwkt_reveal(of); /* the hook is kept for this coroutine */
+  struct settings *settings = lua_newuserdatauv(L, sizeof *settings, 0);
+  *settings = (struct settings){.mask = mask, .count = count, .remaining = count};
+  push_settings_table(L);
+  set_entry(L, of);
+  set_hook(of, settings);
   return 0;
 }
 
@@ -120,32 +183,36 @@ static int gethook(lua_State *L) {
   int shift;
   lua_State *of = subject(L, &shift);
   lua_Hook hook = lua_gethook(of);
-  if (hook == NULL) {
+  int mask = lua_gethookmask(of), count = lua_gethookcount(of);
+  struct settings *settings = settings_of(L, of);
+  if (settings != NULL) {
+    mask = settings->mask;
+    count = settings->count;
+  } else if (hook == NULL || is_in_front(hook)) {
     luaL_pushfail(L);
     return 1;
   }
-  if (hook != script_hook && hook != preempt_hook) {
+  if (hook != script_hook && !is_in_front(hook)) {
     lua_pushliteral(L, "external hook");
-  } else if (push_entry(L, of) == LUA_TTABLE) {
-    lua_rawgeti(L, -1, 1);
-    lua_rawgeti(L, -2, 2);
-    lua_rawgeti(L, -3, 3);
-    int mask = (int)lua_tointeger(L, -2);
-    int count = (int)lua_tointeger(L, -1);
-    char text[4];
-    int length = 0;
-    if (mask & LUA_MASKCALL) text[length++] = 'c';
-    if (mask & LUA_MASKRET) text[length++] = 'r';
-    if (mask & LUA_MASKLINE) text[length++] = 'l';
-    lua_pop(L, 2);
-    lua_pushlstring(L, text, (size_t)length);
-    lua_pushinteger(L, count);
-    return 3;
+  } else {
+    push_hook_table(L);
+    entry(L, of);
   }
-  if (lua_isnil(L, -1)) return 1;
-  lua_pushstring(L, "");
-  lua_pushinteger(L, 0);
+  char text[4];
+  size_t length = 0;
+  if (mask & LUA_MASKCALL) text[length++] = 'c';
+  if (mask & LUA_MASKRET) text[length++] = 'r';
+  if (mask & LUA_MASKLINE) text[length++] = 'l';
+  lua_pushlstring(L, text, length);
+  lua_pushinteger(L, count);
   return 3;
+}
+
+/* debug.getregistry: who has it can find all coroutines. */
+static int getregistry(lua_State *L) {
+  lwkt_heap_of(L)->reveals = true;
+  lua_pushvalue(L, LUA_REGISTRYINDEX);
+  return 1;
 }
 
 void lwkt_open_hooks(lua_State *L) {
@@ -154,6 +221,8 @@ void lwkt_open_hooks(lua_State *L) {
   lua_setfield(L, -2, "sethook");
   lua_pushcfunction(L, gethook);
   lua_setfield(L, -2, "gethook");
+  lua_pushcfunction(L, getregistry);
+  lua_setfield(L, -2, "getregistry");
   lua_pop(L, 1);
 }
 
@@ -163,21 +232,24 @@ void lwkt_open_hooks(lua_State *L) {
 static void restore(lua_State *L) {
   lua_sethook(L, NULL, 0, 0);
   if (!lua_checkstack(L, 6)) return;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &hook_table) == LUA_TNIL) {
-    lua_pop(L, 1);
-    return;
+  struct settings *settings = settings_of(L, L);
+  if (settings != NULL) set_hook(L, settings);
+}
+
+/* A function that has yielded in a hook is let off the next event of any hook, so that the one in which
+ * it yielded is not seen twice. Where no hook follows at once that would be one that a script sets
+ * much later. So one follows. */
+static void settle_hook(lua_State *L, lua_Debug *ar) {
+  if (ar->event == LUA_HOOKCOUNT) {
+    restore(L);
+  } else {
+    script_hook(L, ar);
   }
-  lua_pop(L, 1);
-  if (push_entry(L, L) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    return;
-  }
-  lua_rawgeti(L, -1, 2);
-  lua_rawgeti(L, -2, 3);
-  int mask = (int)lua_tointeger(L, -2);
-  int count = (int)lua_tointeger(L, -1);
-  lua_pop(L, 3);
-  lua_sethook(L, script_hook, mask, count);
+}
+
+void lwkt_hook_yield(lua_State *L) {
+  lua_sethook(L, settle_hook, lua_gethookmask(L) | LUA_MASKCOUNT, 1);
+  lua_yield(L, 0);
 }
 
 /* Armed, until an event comes at which the thread can switch. Where the script has a line hook that is
@@ -198,9 +270,9 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   if (lwkt_s_take_interrupt()) luaL_error(L, "interrupted!");
   if (lwkt_s_must_end()) luaL_error(L, "aborted");
   if (!lwkt_s_may_preempt()) return;
-  if (lua_isyieldable(L)) {
+  if (lwkt_can_yield(L)) {
     self->switch_kind = LWKT_SWITCH_PREEMPT;
-    lua_yield(L, 0);
+    lwkt_hook_yield(L);
     return;
   }
   lua_State *base = self->base_L;
@@ -212,8 +284,12 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   }
 }
 
+/* The hook of a C module stays: its thread goes on to the next wait. In a signal handler that comes
+ * in the middle of `lua_sethook` the hook may be ours already and the mask still another's. */
 static void arm(lua_State *L) {
-  if (lua_gethook(L) == preempt_hook) return;
+  lua_Hook hook = lua_gethook(L);
+  if (hook == preempt_hook && (lua_gethookmask(L) & LUA_MASKCOUNT)) return;
+  if (hook != NULL && hook != script_hook && !is_in_front(hook)) return;
   lua_sethook(L, preempt_hook, lua_gethookmask(L) | LUA_MASKCOUNT, 1);
 }
 

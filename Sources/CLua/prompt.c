@@ -19,10 +19,15 @@ static bool is_interrupt(lua_State *L) {
   return length >= tail && memcmp(text + length - tail, words, tail) == 0;
 }
 
-/* A step has ended: 1 for another, 0 for the end. Raises what is no interrupt. */
-static int step_done(lua_State *L, int status) {
+/* A step has ended: is there another? Raises what is no interrupt. */
+static bool step_done(lua_State *L, int status) {
   if (status == LUA_OK || status == LUA_YIELD) return lua_toboolean(L, -1);
   if (!is_interrupt(L)) return lua_error(L);
+  return true;
+}
+
+static int all_well(lua_State *L) {
+  lua_pushboolean(L, 1);
   return 1;
 }
 
@@ -32,26 +37,26 @@ static int run_steps(lua_State *L) {
   for (;;) {
     lua_settop(L, 1);
     lua_pushvalue(L, 1);
-    if (!step_done(L, lua_pcallk(L, 0, 1, 0, 0, steps))) return 0;
+    if (!step_done(L, lua_pcallk(L, 0, 1, 0, 0, steps))) return all_well(L);
   }
 }
 
 static int steps(lua_State *L, int status, lua_KContext context) {
   (void)context;
-  return step_done(L, status) ? run_steps(L) : 0;
+  return step_done(L, status) ? run_steps(L) : all_well(L);
 }
 
 static int driver_ready(lua_State *L, int status, lua_KContext context) {
   (void)status, (void)context;
-  lua_replace(L, 1);
   return run_steps(L);
 }
 
-/* Upvalues: the driver, the functions it is given. */
-static int prompt(lua_State *L) {
-  lua_settop(L, 1);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_pushvalue(L, lua_upvalueindex(2));
+static int open_prompt(lua_State *L) { return lwkt_call(L, lwkt_s_prompt_open); }
+
+int lwkt_prompt(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushcfunction(L, open_prompt);
+  lua_call(L, 0, 2);
   lua_pushcfunction(L, inspect);
   lua_setfield(L, -2, "inspect");
   lua_pushcfunction(L, hold);
@@ -59,5 +64,3 @@ static int prompt(lua_State *L) {
   lua_callk(L, 1, 1, 0, driver_ready);
   return driver_ready(L, LUA_OK, 0);
 }
-
-void lwkt_pushprompt(lua_State *L) { lua_pushcclosure(L, prompt, 2); }

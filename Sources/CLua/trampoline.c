@@ -32,7 +32,7 @@ static int after_require(lua_State *L, int status, lua_KContext context) {
  * or, where Lua cannot yield, by parking its native stack. */
 static int switch_away(lua_State *L, int kind, lua_KFunction next) {
   struct lwkt_percpu *self = lwkt_percpu();
-  if (lua_isyieldable(L)) {
+  if (lwkt_can_yield(L)) {
     self->switch_kind = kind;
     return lua_yieldk(L, 0, 0, next);
   }
@@ -66,7 +66,7 @@ int lwkt_finish(lua_State *L, int result) {
     lua_callk(L, 1, 1, 0, after_require);
     return after_require(L, LUA_OK, 0);
   case LWKT_EXIT:
-    if (lua_isyieldable(L)) {
+    if (lwkt_can_yield(L)) {
       lwkt_percpu()->switch_kind = LWKT_SWITCH_EXIT;
       return lua_yieldk(L, 0, 0, after_yield);
     }
@@ -77,7 +77,7 @@ int lwkt_finish(lua_State *L, int result) {
 }
 
 int lwkt_yield_function(lua_State *L) {
-  if (lua_isyieldable(L)) {
+  if (lwkt_can_yield(L)) {
     lwkt_percpu()->switch_kind = LWKT_SWITCH_YIELD;
     return lua_yield(L, 0);
   }
@@ -94,7 +94,7 @@ int lwkt_run(void *td, void *machine, int count) {
   self->switch_kind = LWKT_SWITCH_NONE;
   self->base_L = L;
   self->running_L = L;
-  int status = lua_resume(L, NULL, count, &results);
+  int status = lua_resume(L, lwkt_resumer, count, &results);
   self = lwkt_percpu();
   self->running_L = NULL;
   self->base_L = NULL;

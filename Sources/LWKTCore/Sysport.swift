@@ -50,6 +50,14 @@ protocol SysportEngine: AnyObject {
 
 /// What a host asks of its sysports; tests make edges easy to reach.
 public struct SysportOptions: Sendable {
+  /// What makes system calls.
+  public enum Engine: String, CaseIterable, Sendable {
+    /// The best that the kernel lets us have.
+    case auto
+    /// io_uring.
+    case uring
+  }
+  public var engine = Engine.auto
   /// Operations that an engine can take in before it has to enter the kernel, and unread answers it
   /// can keep.
   public var entries: UInt32 = 256
@@ -170,9 +178,12 @@ final class Sysport {
 
   private func makeEngine() -> (any SysportEngine)? {
     guard engineErrno == 0 else { return nil }
-    switch RingEngine.make(self, host.pointee.sysportOptions) {
-    case .success(let ring): engine = ring
-    case .failure(let why): engineErrno = why.errno
+    switch host.pointee.sysportOptions.engine {
+    case .auto, .uring:
+      switch RingEngine.make(self, host.pointee.sysportOptions) {
+      case .success(let ring): engine = ring
+      case .failure(let why): engineErrno = why.errno
+      }
     }
     return engine
   }

@@ -91,6 +91,8 @@ public struct Thread: ~Copyable {
   /// What it is to run, in neutral memory, until the first run takes it. Later the values of a message
   /// that its sender hands over without making one: written by the one that claimed the wait. Owner.
   public var start: Payload
+  /// What else the binding passes on to its first run, which takes it: a Swift object, one reference.
+  public var inheritance: UnsafeMutableRawPointer?
   /// The chain of `timeout` scopes it is in, innermost first. Owner.
   public internal(set) var scopes: UnsafeMutablePointer<TimeoutScope>?
   /// Identity of a `tsleep`. Owner, and wakers under the bucket's lock.
@@ -98,6 +100,9 @@ public struct Thread: ~Copyable {
   /// The binding's: the system call that the thread makes and waits for plainly, one reference.
   /// Owner.
   public var systemCall: SystemCallRef?
+  /// The binding's: the request that the thread makes and whose answer it waits for plainly, one
+  /// reference. Owner.
+  public var request: MessageRef?
   /// The message that waits for room in a limited port. Guarded by the port's lock.
   var pendingMessage: MessageRef?
   /// The message of the send under way: the reference is the sender's until it is queued. Owner.
@@ -140,6 +145,13 @@ public struct Thread: ~Copyable {
   var waitText: UnsafeMutablePointer<CChar>?
   /// Ports to tell of the end: one reference each. Locked.
   var notify: UnsafeMutablePointer<NotifyEntry>?
+
+  // MARK: The host's list of threads that are over and hold objects: see `Cycles.swift`
+
+  /// Under the lock of the host's names, like the links.
+  var isEndedHolder = false
+  var endedNext: ThreadRef?
+  var endedPrevious: ThreadRef?
 
   // MARK: The owner's list of all its threads
 

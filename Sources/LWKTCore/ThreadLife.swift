@@ -118,6 +118,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       return
     }
     cancel(Self.abortBit)
+    if isDead, box.holdsObjects { pointee.host.registerEnded(self) }
   }
 
   /// Abort it because the program is over: that it ends by this is no error of its own. Owner.
@@ -199,6 +200,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let notify = pointee.notify
     pointee.notify = nil
     pointee.waitable.lock.unlock()
+    if holdsObjects { pointee.host.registerEnded(self) }
     // One that was made meanwhile is closed here, or by its maker: see `messagePort`.
     if !hadPort { closePort() }
     scheduleChain(woken)
@@ -305,8 +307,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// The last reference is gone.
   func destroy() {
+    if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
     addressOf(&pointee.start).dispose()
     addressOf(&pointee.result).dispose()
+    if let inheritance = pointee.inheritance {
+      Unmanaged<AnyObject>.fromOpaque(inheritance).release()
+    }
     if let reason = abortReason {
       reason.dispose()
       reason.deallocate()
@@ -321,6 +327,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       current.deallocate()
     }
     pointee.systemCall?.release()
+    pointee.request?.object.releaseObject()
     pointee.path.release()
     pointee.name?.deallocate()
     pointee.waitText?.deallocate()

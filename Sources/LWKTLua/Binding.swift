@@ -281,7 +281,8 @@ public func takeInterrupt() -> Bool {
 
 /// How a thread goes on after a wait: `Thread.resumption`.
 enum Resumption: Int32 {
-  case none, receiveValues, receiveMessage, reply, join, sleep, tsleep, send, request, requestReply
+  case none, receiveValues, receiveMessage, reply, join, sleep, tsleep, send, request
+  case plainRequest, answer, cancelledAnswer
   case lookup, waitAny, token, snapshot, inspection, cancelledReply, await, pending, systemCall
   case cancelledCall
 }
@@ -306,6 +307,7 @@ private func refuseWait(_ L: LuaState) -> Int32 {
   thread.cancelBegunWait()
   if let message = thread.takeHandedMessage() { message.object.releaseObject() }
   addressOf(&thread.pointee.start).dispose()
+  dropRequest(thread)
   return raise(L, "cannot wait in a finaliser (__gc)")
 }
 
@@ -322,7 +324,9 @@ private func resume(_ L: LuaState, _ resumption: Resumption) -> Int32 {
   case .receiveValues: receivedValues(L)
   case .receiveMessage: receivedMessage(L)
   case .reply: replied(L)
-  case .requestReply: requestReplied(L)
+  case .plainRequest: plainRequestSent(L)
+  case .answer: answered(L)
+  case .cancelledAnswer: cancelledAnswered(L)
   case .cancelledReply: cancelledReplied(L)
   case .join: joined(L)
   case .sleep: slept(L)

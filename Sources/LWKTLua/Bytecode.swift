@@ -43,6 +43,9 @@ enum BytecodeFormat {
   static let shortConstant: UInt8 = 0x04
   static let longConstant: UInt8 = 0x14
 
+  /// Globals that lead to a thread's globals by a way that the code does not show.
+  static let changers = ["debug", "package", "require"]
+
   /// Lua's compiler nests functions no deeper than this.
   static let nestingLimit = 255
 
@@ -98,7 +101,7 @@ enum BytecodeFormat {
     defer { freeBytes(&dump) }
     let text = UnsafeRawPointer(source.utf8Start).assumingMemoryBound(to: CChar.self)
     guard luaL_loadbufferx(L, text, source.utf8CodeUnitCount, "=check", "t") == LUA_OK,
-      lua_pcallk(L, 0, 1, 0, 0, nil) == LUA_OK, lwkt_dump(L, -1, &dump)
+      isPrototypeFound(L), lwkt_dump(L, -1, &dump)
     else { return false }
     let bytes = UnsafeRawBufferPointer(start: dump.data, count: dump.count)
     guard let analysis = try? BytecodeAnalysis(bytes), analysis.upvalues.count == 2,
@@ -122,6 +125,19 @@ enum BytecodeFormat {
     }
     return true
   }
+
+  /// The chunk at the top of the stack makes a function: do two that it makes, which are pushed, have
+  /// the same prototype, and the chunk another?
+  private static func isPrototypeFound(_ L: LuaState) -> Bool {
+    let chunk = lua_gettop(L)
+    for _ in 0..<2 {
+      lua_pushvalue(L, chunk)
+      guard lua_pcallk(L, 0, 1, 0, 0, nil) == LUA_OK else { return false }
+    }
+    let prototype = lwkt_prototype(L, -1)
+    return prototype != nil && prototype == lwkt_prototype(L, -2)
+      && prototype != lwkt_prototype(L, chunk) && lua_topointer(L, -1) != lua_topointer(L, -2)
+  }
 }
 
 /// A global that the code names.
@@ -141,6 +157,9 @@ struct BytecodeUpvalue: BitwiseCopyable {
   /// It is taken as a value, or asked for `_G`: if it is the globals table, any constant string
   /// may be the name of a global.
   var isTaken = false
+  /// Fields of it are assigned, or it is asked for a library by which that can be done: if it is the
+  /// globals table, the code may change it.
+  var isChanged = false
 }
 
 /// Why a dump was not understood.
@@ -271,7 +290,10 @@ extension BytecodeAnalysis {
       case BytecodeFormat.getTabUp:
         if let upvalue = root(b) { note(Int(c), strings, upvalue) }
       case BytecodeFormat.setTabUp:
-        if let upvalue = root(a) { note(Int(b), strings, upvalue) }
+        if let upvalue = root(a) {
+          upvalues[Int(upvalue)].isChanged = true
+          note(Int(b), strings, upvalue)
+        }
       default:
         break
       }
@@ -282,7 +304,10 @@ extension BytecodeAnalysis {
   private mutating func note(_ index: Int, _ strings: [ByteSpan?], _ upvalue: UInt32) {
     guard index < strings.count, let name = strings[index] else { return }
     let bytes = reader.bytes(name)
-    if bytes.elementsEqual([0x5F, 0x47]) { upvalues[Int(upvalue)].isTaken = true }
+    if bytes.elementsEqual("_G".utf8) { upvalues[Int(upvalue)].isTaken = true }
+    if BytecodeFormat.changers.contains(where: { bytes.elementsEqual($0.utf8) }) {
+      upvalues[Int(upvalue)].isChanged = true
+    }
     if isNew(name, upvalue) { names.append(BytecodeName(upvalue: upvalue, name: name)) }
   }
 

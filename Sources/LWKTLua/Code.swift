@@ -2,7 +2,8 @@
 //
 // Leaving: a weak table from functions to *code records*. A record owns a reference to a `Code` of
 // the process-wide table and carries the names of the globals that the code uses as ready Lua
-// strings. A function that the table does not know is dumped, and recognised by content.
+// strings. A function that the table does not know is looked up by its prototype, which all closures
+// made by one piece of source share; one of an unknown prototype is dumped, and recognised by content.
 //
 // Arriving: from `Code` to the factory that makes closures of it (BytecodeFactory.swift), for the
 // latest few hundred codes.
@@ -66,6 +67,7 @@ func lwkt_code_release(_ code: UnsafeMutableRawPointer?) {
 /// nothing pushed, for a function that cannot be dumped. Needs 6 stack slots.
 /// Lua API that allocates: `lua_newuserdatauv`, `lua_pushlstring`, `lua_createtable`, `lua_rawset`.
 /// So finalisers may run.
+@inline(__always)
 func pushCodeRecord(
   _ L: LuaState, _ index: Int32, _ state: UnsafeMutablePointer<CopyState>
 ) -> CodeRef? {
@@ -73,28 +75,64 @@ func pushCodeRecord(
   state.pushFunctions(L)
   lua_pushvalue(L, index)
   lua_rawget(L, -2)
-  // A record may have been finalised although its function lives on: when both were unreachable,
-  // and another finaliser has the function.
-  if let record = lua_touserdata(L, -1),
-    let code = record.assumingMemoryBound(to: lwkt_code_record.self).pointee.code
-  {
-    lua_rotate(L, -2, 1)
+  if let code = recordedCode(L) {
+    lua_copy(L, -1, -2)
     lwkt_pop(L, 1)
-    return code.assumingMemoryBound(to: Code.self)
+    return code
   }
   lwkt_pop(L, 1)
-  return pushNewCodeRecord(L, index, state)
+  return pushKinCodeRecord(L, index, state)
 }
 
-/// The second half of `pushCodeRecord`: the table of functions at the top of the stack, to be
-/// replaced by the record, has none for this one.
-private func pushNewCodeRecord(
+/// The code of the record at the top of the stack. A record may have been finalised although its
+/// function lives on: when both were unreachable, and another finaliser has the function.
+@inline(__always)
+private func recordedCode(_ L: LuaState) -> CodeRef? {
+  guard let record = lua_touserdata(L, -1) else { return nil }
+  return record.assumingMemoryBound(to: lwkt_code_record.self).pointee.code?
+    .assumingMemoryBound(to: Code.self)
+}
+
+/// The table of functions at the top of the stack, to be replaced by the record, does not know this
+/// function. Does it know one of the same prototype? A script makes functions anew all the time, but
+/// compiles them once. As long as that other one lives, nothing else is at its prototype's address.
+private func pushKinCodeRecord(
   _ L: LuaState, _ index: Int32, _ state: UnsafeMutablePointer<CopyState>
 ) -> CodeRef? {
-  guard let code = internFunction(L, index, state) else {
+  guard let prototype = lwkt_prototype(L, index) else {
     lwkt_pop(L, 1)
     return nil
   }
+  lua_rawgeti(L, registryIndex, lua_Integer(state.pointee.prototypes))
+  if lua_rawgetp(L, -1, prototype) == LUA_TFUNCTION {
+    lua_rawget(L, -3)
+    if let code = recordedCode(L) {
+      lua_copy(L, -1, -3)
+      lwkt_pop(L, 2)
+      return code
+    }
+  }
+  lwkt_pop(L, 1)
+  // The tables of functions and prototypes are at the top.
+  guard let code = pushNewCodeRecord(L, index, state) else {
+    lwkt_pop(L, 2)
+    return nil
+  }
+  lua_pushvalue(L, index)
+  lua_pushvalue(L, -1)
+  lua_rawsetp(L, -4, prototype)
+  lua_pushvalue(L, -2)
+  lua_rawset(L, -5)
+  lua_copy(L, -1, -3)
+  lwkt_pop(L, 2)
+  return code
+}
+
+/// Push the record of a function found by dumping it, or nothing and return nil.
+private func pushNewCodeRecord(
+  _ L: LuaState, _ index: Int32, _ state: UnsafeMutablePointer<CopyState>
+) -> CodeRef? {
+  guard let code = internFunction(L, index, state) else { return nil }
   lua_rawgeti(L, registryIndex, lua_Integer(state.pointee.records))
   if lua_rawgetp(L, -1, code) == LUA_TUSERDATA {
     code.release()
@@ -104,18 +142,7 @@ private func pushNewCodeRecord(
     lua_pushvalue(L, -1)
     lua_rawsetp(L, -3, code)
   }
-  lua_rotate(L, -2, 1)
-  lwkt_pop(L, 1)
-  // Functions made anew for each use would only fill the table: after some with the same code, one
-  // in sixteen is remembered, so that a function in steady use is found soon all the same.
-  let record = lua_touserdata(L, -1).assumingMemoryBound(to: lwkt_code_record.self)
-  record.pointee.misses &+= 1
-  if record.pointee.misses <= 8 || record.pointee.misses & 15 == 0 {
-    lua_pushvalue(L, index)
-    lua_pushvalue(L, -2)
-    lua_rawset(L, -4)
-  }
-  lua_rotate(L, -2, 1)
+  lua_copy(L, -1, -2)
   lwkt_pop(L, 1)
   return code
 }

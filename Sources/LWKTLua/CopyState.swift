@@ -20,6 +20,8 @@ struct CopyState {
   fileprivate(set) var loaded: Int32 = 0
   /// Lua function to code record, weak keys.
   fileprivate(set) var functions: Int32 = 0
+  /// Prototype (its address) to one of the functions above that has it, weak values.
+  fileprivate(set) var prototypes: Int32 = 0
   /// Code to code record, weak values.
   fileprivate(set) var records: Int32 = 0
   /// Factories by their place in `factories`.
@@ -134,6 +136,7 @@ extension UnsafeMutablePointer<CopyState> {
   @inline(never)
   private func makeTables(_ L: LuaState) {
     let records = makeTable(L, weak: "v")
+    let prototypes = makeTable(L, weak: "v")
     let factories = makeTable(L, weak: nil)
     let pending = makeTable(L, weak: nil)
     let indexed = makeTable(L, weak: "k")
@@ -141,12 +144,13 @@ extension UnsafeMutablePointer<CopyState> {
     let functions = makeTable(L, weak: "k")
     if pointee.functions != 0 {
       // A finaliser that copies has made them meanwhile, and those are in use.
-      for table in [records, factories, pending, indexed, anchors, functions] {
+      for table in [records, prototypes, factories, pending, indexed, anchors, functions] {
         luaL_unref(L, registryIndex, table)
       }
       return
     }
     pointee.records = records
+    pointee.prototypes = prototypes
     pointee.factoryTable = factories
     pointee.pending = pending
     pointee.indexed = indexed

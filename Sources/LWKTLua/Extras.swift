@@ -18,7 +18,6 @@ final class ThreadExtras {
   var snapshot: Snapshot?
   /// Thread ports: closed when it ends. One reference each.
   var ports: [PortRef] = []
-  var settings: PackageSettings?
   /// The outside answer it waits for.
   var pending: LuaPending?
   /// Told of the end, with the results still on the coroutine's stack.
@@ -69,6 +68,18 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if self == lwktCurrentThread() { return nil }
     let text = waitMessageText
     return text.isEmpty ? nil : text
+  }
+
+  /// The `package` settings it begins with: one reference, in plain memory since most threads have
+  /// some to pass on and need nothing else of `extras`.
+  func give(_ settings: PackageSettings) {
+    pointee.inheritance = Unmanaged.passRetained(settings).toOpaque()
+  }
+
+  func takeSettings() -> PackageSettings? {
+    guard let settings = pointee.inheritance else { return nil }
+    pointee.inheritance = nil
+    return Unmanaged<PackageSettings>.fromOpaque(settings).takeRetainedValue()
   }
 
   func own(_ port: PortRef) {

@@ -85,7 +85,8 @@ let basicHelp = HelpSubject(
       "`mode` is `t` (text), `b` (binary) or `bt`.",
       example: """
         print(load("return 1 + 1")())           --> 2
-        print(load("return ="))                 --> nil   [string "return ="]:1: unexpected symbol near '='
+        print(load("return ="))
+        --> nil   [string "return ="]:1: unexpected symbol near '='
         """),
     HelpEntry(
       .function, "loadfile",

@@ -93,8 +93,8 @@ let ioHelp = HelpSubject(
       "Read: `l` a line (the default), `L` with its end, `n` a number, `a` all, or so many bytes.",
       "Nil at the end.",
       example: """
-        local file <close> = io.popen("printf '12 rest'")
-        print(file:read("n", "a"))              --> 12    rest
+        local file <close> = io.popen("printf '12rest'")
+        print(file:read("n", "a"))              --> 12   rest
         """),
     HelpEntry(
       .method, "file:write", "(...: string|number): file*? | nil, message, errno",
@@ -184,7 +184,8 @@ let osHelp = HelpSubject(
       .function, "os.remove", "(filename: string): true? | nil, message, errno",
       "Remove a file or an empty directory.",
       example: """
-        print(os.remove("/nonexistent"))        --> nil   /nonexistent: No such file or directory   2
+        print(os.remove("/nonexistent"))
+        --> nil   /nonexistent: No such file or directory   2
         """),
     HelpEntry(
       .function, "os.rename", "(from: string, to: string): true? | nil, message, errno",

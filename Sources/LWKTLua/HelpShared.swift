@@ -51,7 +51,8 @@ let sharedHelp = HelpSubject(
       example: """
         local tok = lwkt.token("accounts")
         local sum = lwkt.shared.counter(0, { token = tok })
-        print(pcall(sum.get, sum))              --> false   shared counter...: token "accounts" is not held
+        print(pcall(sum.get, sum))
+        --> false   shared counter...: token "accounts" is not held
         print(tok:with(sum.add, sum, 2))        --> 2
         """),
     HelpEntry(

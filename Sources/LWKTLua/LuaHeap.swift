@@ -13,8 +13,9 @@ struct LuaHeap {
   var state: LuaState
   var domain: DomainRef?
   var copyState: UnsafeMutablePointer<CopyState>
-  /// Places that are free again, a stack.
-  private var freeSlots: [Int32] = []
+  /// Free places with a coroutine that waits for its next thread, and those without. Stacks.
+  private var restingSlots = Vector<Int32>()
+  private var freeSlots = Vector<Int32>()
   private var nextSlot: Int32 = 0
   let isMain: Bool
   /// Made for one thread, because of `maxmem`.
@@ -50,8 +51,11 @@ struct LuaHeap {
   static func make(isMain: Bool) -> UnsafeMutablePointer<LuaHeap>? {
     let heap = UnsafeMutablePointer<LuaHeap>.allocate(capacity: 1)
     let allocator = UnsafeMutableRawPointer(heap).assumingMemoryBound(to: lwkt_heap.self)
-    allocator.initialize(to: lwkt_heap(used: 0, limit: 0, swift: UnsafeMutableRawPointer(heap)))
+    var empty = lwkt_heap()
+    empty.swift = UnsafeMutableRawPointer(heap)
+    allocator.initialize(to: empty)
     guard let L = lwkt_newheap(allocator, isMain) else {
+      lwkt_heap_dispose(allocator)
       heap.deallocate()
       return nil
     }
@@ -74,14 +78,33 @@ struct LuaHeap {
     return ud.unsafelyUnwrapped.assumingMemoryBound(to: LuaHeap.self)
   }
 
+  /// How many coroutines are kept for threads to come.
+  private static let restingLimit = 16
+
   /// A place for one more thread.
+  @inline(__always)
   mutating func takeSlot() -> Int32 {
-    if let slot = freeSlots.popLast() { return slot }
+    if restingSlots.count > 0 { return restingSlots.popLast() }
+    if freeSlots.count > 0 { return freeSlots.popLast() }
     nextSlot += 1
     return nextSlot - 1
   }
 
-  mutating func giveSlot(_ slot: Int32) { freeSlots.append(slot) }
+  /// A thread's coroutine, if it had one, is over: its place is free.
+  @inline(__always)
+  mutating func giveSlot(_ slot: Int32, coroutine: LuaState) {
+    let keep = restingSlots.count < Self.restingLimit
+    if lwkt_dropthread(state, coroutine, slot, keep) {
+      restingSlots.append(slot)
+    } else {
+      freeSlots.append(slot)
+    }
+  }
+
+  fileprivate mutating func freeSlotStacks() {
+    restingSlots.free()
+    freeSlots.free()
+  }
 }
 
 extension UnsafeMutablePointer where Pointee == LuaHeap {
@@ -90,7 +113,9 @@ extension UnsafeMutablePointer where Pointee == LuaHeap {
     pointee.allocator.limit = 0
     lua_close(pointee.state)
     CopyState.close(pointee.copyState)
+    pointee.freeSlotStacks()
     pointee.domain?.destroy()
+    lwkt_heap_dispose(addressOf(&pointee.allocator))
     deinitialize(count: 1)
     deallocate()
   }

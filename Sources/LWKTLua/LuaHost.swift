@@ -104,16 +104,16 @@ public final class LuaHost: Sendable {
   ///     thread worker 0.
   public convenience init(
     workers: Int = LuaHost.usableCPUs, functions: [String: LuaFunction] = [:],
-    background: Bool = true
+    sysport: SysportOptions = SysportOptions(), background: Bool = true
   ) {
     self.init(
       workers: workers, functions: functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
-      background: background, prompt: nil)
+      sysport: sysport, background: background, prompt: nil)
   }
 
   init(
-    workers: Int, functions: [(name: String, body: LuaFunction)], background: Bool,
-    prompt: LuaPrompt?
+    workers: Int, functions: [(name: String, body: LuaFunction)], sysport: SysportOptions,
+    background: Bool, prompt: LuaPrompt?
   ) {
     self.functions = functions
     self.prompt = prompt
@@ -127,11 +127,15 @@ public final class LuaHost: Sendable {
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
         workerEnds: { closeHeaps() }),
-      background: background)
+      background: background, sysport: sysport)
     LuaHost.current = self
+    if background { lwkt_note_threads() }
   }
 
-  private static let installOnce: Void = { lwkt_preempt_install() }()
+  private static let installOnce: Void = {
+    lwkt_preempt_install()
+    lwkt_make_resumer()
+  }()
 
   /// Run `chunk` as a thread and wait for its end. Not from a worker.
   public func run(_ chunk: String, name: String = "chunk", arguments: [LuaValue] = []) throws
@@ -193,8 +197,8 @@ public final class LuaHost: Sendable {
     }
     let slot = heap.pointee.takeSlot()
     guard let L = lwkt_newthread(main, slot, -1) else { return }
-    lwkt_move(main, L, 1)
     _ = lua_checkstack(L, Int32(arguments.count) + 8)
+    lwkt_move(main, L, 1)
     for argument in arguments { pushValue(L, argument) }
     thread.pointee.slot = slot
     thread.pointee.machine = UnsafeMutableRawPointer(L)

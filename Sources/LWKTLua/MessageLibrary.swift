@@ -224,72 +224,124 @@ private func sendRequest(
   _ = lua_checkstack(L, 6)
   pushHandle(L, message.object)
   message.object.releaseObject()
-  lua_pushboolean(L, 0)
-  return startRequest(L, target, message, .request)
+  return requestStarted(L, start(message, target, currentThread))
 }
 
-/// The receiver's reference goes to the queue; the stack holds the sender's handle below a flag.
-private func startRequest(
-  _ L: LuaState, _ target: Target, _ message: MessageRef, _ resumption: Resumption
-) -> Int32 {
+/// Send a request: the queue gets a receiver's reference.
+private func start(
+  _ message: MessageRef, _ target: Target, _ thread: ThreadRef
+) -> PortRef.SendResult {
   message.setTarget(target.port)
   message.receiverObject.retainObject()
-  let thread = currentThread
-  switch target.port.send(message, from: thread) {
-  case .sent: return requestIsSent(L, resumption)
-  case .closed:
-    message.fail(target.port.closure)
-    message.receiverObject.releaseObject()
-    return requestIsSent(L, resumption)
-  case .waiting: return after(L, .waiting, resumption)
-  case .waitOver: return resumption == .request ? requestSent(L) : requestReplied(L)
-  }
-}
-
-private func requestIsSent(_ L: LuaState, _ resumption: Resumption) -> Int32 {
-  if resumption == .request {
-    lwkt_pop(L, 1)
-    return 1
-  }
-  guard let object = messageArgument(L, -2) else { return 0 }
-  lwkt_pop(L, 1)
-  return waitForReply(L, object.message, deadline: .never)
+  return settled(message, target, target.port.send(message, from: thread))
 }
 
 /// A request that had to wait for room in its port.
-func requestSent(_ L: LuaState) -> Int32 { finishRequestSend(L, .request) }
+private func finishStart(
+  _ message: MessageRef, _ target: Target, _ thread: ThreadRef
+) -> PortRef.SendResult {
+  settled(message, target, target.port.finishSend(thread))
+}
 
-private func finishRequestSend(_ L: LuaState, _ resumption: Resumption) -> Int32 {
-  let thread = currentThread
-  guard let target = target(L, 1), let object = messageArgument(L, -2) else { return 0 }
-  let message = object.message
-  switch target.port.finishSend(thread) {
-  case .sent: return requestIsSent(L, resumption)
+/// A request that was not queued is answered at once.
+private func settled(
+  _ message: MessageRef, _ target: Target, _ result: PortRef.SendResult
+) -> PortRef.SendResult {
+  switch result {
+  case .sent, .waiting: break
   case .closed:
     message.fail(target.port.closure)
     message.receiverObject.releaseObject()
-    return requestIsSent(L, resumption)
-  default:
+  case .waitOver:
     message.fail(.interrupted)
     message.receiverObject.releaseObject()
-    return raiseCancellation(L)
+  }
+  return result
+}
+
+/// The message's handle is at the top of the stack.
+private func requestStarted(_ L: LuaState, _ result: PortRef.SendResult) -> Int32 {
+  switch result {
+  case .sent, .closed: 1
+  case .waiting: after(L, .waiting, .request)
+  case .waitOver: raiseCancellation(L)
   }
 }
+
+func requestSent(_ L: LuaState) -> Int32 {
+  guard let target = target(L, 1), let object = messageArgument(L, -1) else { return 0 }
+  return requestStarted(L, finishStart(object.message, target, currentThread))
+}
+
+// A plain request has no handle, since no script ever sees it: the thread holds it.
 
 /// `target:domsg(...)`: the answer's values.
 private func request(_ L: LuaState) -> Int32 {
   guard let target = target(L, 1) else { return badType(L, 1, "port") }
   if target.port.pointee.kind == .sysport { return sysportSend(L, .domsg) }
   guard let message = makeRequest(L, 2, "domsg", target) else { return resultError }
-  _ = lua_checkstack(L, 6)
-  pushHandle(L, message.object)
-  message.object.releaseObject()
-  lua_pushboolean(L, 0)
-  return startRequest(L, target, message, .requestReply)
+  let thread = currentThread
+  thread.pointee.request = message
+  return plainRequestStarted(L, thread, start(message, target, thread))
 }
 
-/// `domsg` in its first wait: for room.
-func requestReplied(_ L: LuaState) -> Int32 { finishRequestSend(L, .requestReply) }
+/// Its first wait, for room, is over.
+func plainRequestSent(_ L: LuaState) -> Int32 {
+  let thread = currentThread
+  guard let message = thread.pointee.request, let target = target(L, 1) else { return 0 }
+  return plainRequestStarted(L, thread, finishStart(message, target, thread))
+}
+
+private func plainRequestStarted(
+  _ L: LuaState, _ thread: ThreadRef, _ result: PortRef.SendResult
+) -> Int32 {
+  switch result {
+  case .sent, .closed: break
+  case .waiting: return after(L, .waiting, .plainRequest)
+  case .waitOver:
+    dropRequest(thread)
+    return raiseCancellation(L)
+  }
+  guard let message = thread.pointee.request else { return 0 }
+  let result = message.waitForReply(thread, deadline: nil)
+  return result == .ready ? pushAnswer(L, thread) : after(L, result, .answer)
+}
+
+/// Its second wait, for the answer, is over.
+func answered(_ L: LuaState) -> Int32 {
+  let thread = currentThread
+  if thread.finishWait() == .ready { return pushAnswer(L, thread) }
+  // Told to stop: so is the target, and its answer is awaited before the error is raised.
+  guard let message = thread.pointee.request else { return 0 }
+  message.abort()
+  let result = message.waitForReply(thread, deadline: nil)
+  if result == .ready {
+    dropRequest(thread)
+    return raiseCancellation(L)
+  }
+  return after(L, result, .cancelledAnswer)
+}
+
+func cancelledAnswered(_ L: LuaState) -> Int32 {
+  let thread = currentThread
+  thread.finishWait()
+  dropRequest(thread)
+  return raiseCancellation(L)
+}
+
+/// To read the answer a module may have to be loaded, which may make requests: so this one is over.
+private func pushAnswer(_ L: LuaState, _ thread: ThreadRef) -> Int32 {
+  guard let message = thread.pointee.request else { return 0 }
+  thread.pointee.request = nil
+  let count = unpack(L, message)
+  message.object.releaseObject()
+  return count
+}
+
+func dropRequest(_ thread: ThreadRef) {
+  thread.pointee.request?.object.releaseObject()
+  thread.pointee.request = nil
+}
 
 @c(lwkt_s_port_send)
 public func portSend(_ L: OpaquePointer?) -> Int32 { send(L.unsafelyUnwrapped) }

@@ -1,5 +1,6 @@
 // Program.swift: running a script as a whole program, for the command.
 
+import CLWKT
 import CLua
 import Glibc
 import LWKTCore
@@ -7,93 +8,162 @@ import Synchronization
 
 /// One run of a script with the calling kernel thread as worker 0.
 public final class LuaProgram: Sendable {
-  /// What the program consists of, in order.
-  public enum Part: Sendable {
-    /// `-e`: a chunk given on the command line.
-    case statement(String)
+  /// Text as the command line and the environment have it: bytes, a zero at their end.
+  public typealias Text = UnsafePointer<CChar>
+
+  /// What the program consists of. The texts stay until it has ended.
+  public enum Part {
+    /// A chunk given as text, called `name`.
+    case chunk(Text, name: Text)
     /// A file; nil for the standard input.
-    case file(String?)
+    case file(Text?)
+    /// The same, with the elements of the global `arg` as its arguments.
+    case script(Text?)
+    /// `-l`: a library to be required, or 'global=library'.
+    case library(Text)
+    /// `-W`: turn warnings on.
+    case warnings
+    /// The last part: read, evaluate and print.
+    case interactive
+  }
+
+  /// How Lua heaps are made.
+  public struct Settings: Sendable {
+    /// `-E`: heed no environment variable.
+    public var ignoresEnvironment = false
+    /// `--no-bytecode`: refuse precompiled chunks.
+    public var refusesBytecode = false
+    public init() {}
   }
 
   private let lua: LuaHost
   private let status = Atomic<Int32>(0)
 
   /// - Parameter workers: 1 to 256.
-  public init(workers: Int) { lua = LuaHost(workers: workers, background: false) }
-
-  /// The main thread becomes a prompt after the program's parts, and the program ends with it.
-  package init(workers: Int, prompt: LuaPrompt?) {
-    lua = LuaHost(workers: workers, functions: [], background: false, prompt: prompt)
+  public convenience init(workers: Int, settings: Settings, sysport: SysportOptions) {
+    self.init(workers: workers, settings: settings, sysport: sysport, prompt: nil)
   }
 
-  /// Run the parts one after another in the main thread, then wait until the last thread that is no
-  /// daemon has ended. `program` names it in messages, `arguments` become `arg` and `...`, where
-  /// index 0 is at `zero`. Returns the exit status: 0, 1 for errors, 2 for a deadlock.
-  public func run(_ parts: [Part], program: String, arguments: [String], zero: Int) -> Int32 {
+  /// With a prompt that is what `Part.interactive` becomes, and when it ends so does the program.
+  package init(workers: Int, settings: Settings, sysport: SysportOptions, prompt: LuaPrompt?) {
+    if settings.ignoresEnvironment { lwkt_ignore_environment() }
+    if settings.refusesBytecode { lwkt_refuse_bytecode() }
+    lua = LuaHost(
+      workers: workers, functions: [], sysport: sysport, background: false, prompt: prompt)
+  }
+
+  /// Run the parts one after another in the main thread until one fails, then wait until the last
+  /// thread that is no daemon has ended. `program` names it in messages; `arguments` become `arg`,
+  /// where index 0 is at `zero`. Returns the exit status: 0, 1 for errors, 2 for a deadlock.
+  public func run(_ parts: [Part], program: Text, arguments: [Text], zero: Int) -> Int32 {
+    let steps = UnsafeMutableBufferPointer<lwkt_step>.allocate(capacity: parts.count)
+    defer { steps.deallocate() }
+    for (index, part) in parts.enumerated() {
+      steps.initializeElement(at: index, to: step(part, hasPrompt: lua.prompt != nil))
+    }
+    var whole = lwkt_program(
+      name: program, steps: UnsafePointer(steps.baseAddress), count: Int32(parts.count))
+    return withUnsafePointer(to: &whole) { run($0, arguments, zero) }
+  }
+
+  private func run(
+    _ program: UnsafePointer<lwkt_program>, _ arguments: [Text], _ zero: Int
+  ) -> Int32 {
+    nonisolated(unsafe) let program = program
+    nonisolated(unsafe) let arguments = arguments
     lua.host.runOnCallingThread {
       self.lua.startMain(
-        load: { loadParts($0, parts, self.lua) },
+        load: { L in
+          lwkt_push_program(L, program)
+          return LUA_OK
+        },
         prepare: { L in setArguments(L, arguments, zero: zero) },
-        arguments: arguments.dropFirst(zero + 1).map { LuaValue.string($0) },
-        catchesInterrupts: true
-      ) { result in
-        switch result {
-        // Who leaves a prompt does not wait for what still runs.
-        case .success: if self.lua.prompt != nil { self.lua.host.state.drain() }
-        case .failure(let error):
-          self.status.store(1, ordering: .relaxed)
-          // Aborted because of a deadlock: the report has said it all.
-          if self.lua.deadlockReport.withLock({ $0 }) == nil { report(error, program) }
-          self.lua.host.state.drain()
-        }
-      }
+        arguments: [], catchesInterrupts: true
+      ) { self.mainEnded($0, program.pointee.name) }
     }
     fflush(nil)
-    if lua.deadlockReport.withLock({ $0 }) != nil { return 2 }
+    if lua.isDeadlocked { return 2 }
+    // Its user has been shown the errors of threads.
     if lua.prompt != nil { return status.load(ordering: .relaxed) }
     if lua.host.state.pointee.hadUnnoticedErrors.load(ordering: .acquiring) { return 1 }
     return status.load(ordering: .relaxed)
   }
+
+  /// The main thread is at its end. Its worker.
+  private func mainEnded(_ result: Result<[LuaValue], LuaHostError>, _ program: Text) {
+    switch result {
+    case .success(let values) where values.first != .boolean(false):
+      // Who leaves a prompt does not wait for what still runs.
+      if lua.prompt != nil { lua.host.state.drain() }
+      return
+    // What failed has been reported.
+    case .success: break
+    // What no message handler has seen: its message is all there is to say.
+    case .failure(.load(let message)), .failure(.runtime(let message, _)):
+      if !lua.isDeadlocked { printError(String(cString: program) + ": " + message) }
+    }
+    status.store(1, ordering: .relaxed)
+    lua.host.state.drain()
+  }
+
+  // MARK: Statistics
+
+  /// Whose totals are printed when the process ends. Written before it runs.
+  private nonisolated(unsafe) static var counted: LuaProgram?
+
+  /// When the process ends, however that comes, print the totals of `lwkt.stat` on stderr.
+  public func printStatisticsAtExit() {
+    LuaProgram.counted = self
+    atexit { printError(LuaProgram.counted?.statistics ?? "") }
+  }
+
+  private var statistics: String {
+    Counters.Name.allCases.map { name in
+      let total = (0..<lua.host.state.pointee.workerCount).reduce(UInt64(0)) {
+        $0 &+ lua.host.state.counter(name, cpu: $1)
+      }
+      return "\(name.label) \(total)"
+    }.joined(separator: "\n")
+  }
 }
 
-private func report(_ error: LuaHostError, _ program: String) {
-  switch error {
-  case .load(let message): printError(program + ": " + message)
-  case .runtime(let message, let traceback):
-    printError(program + ": " + message + "\n" + traceback)
+extension LuaHost {
+  var isDeadlocked: Bool { deadlockReport.withLock { $0 != nil } }
+}
+
+@c(lwkt_s_is_deadlocked)
+public func isDeadlocked() -> Bool { LuaHost.current?.isDeadlocked ?? false }
+
+private func step(_ part: LuaProgram.Part, hasPrompt: Bool) -> lwkt_step {
+  var step = lwkt_step()
+  switch part {
+  case .chunk(let text, let name):
+    step.kind = LWKT_STEP_CHUNK
+    step.text = text
+    step.name = name
+  case .file(let path):
+    step.kind = LWKT_STEP_FILE
+    step.text = path
+  case .script(let path):
+    step.kind = LWKT_STEP_SCRIPT
+    step.text = path
+  case .library(let text):
+    step.kind = LWKT_STEP_LIBRARY
+    step.text = text
+  case .warnings: step.kind = LWKT_STEP_WARNINGS
+  case .interactive:
+    step.kind = LWKT_STEP_BODY
+    if hasPrompt { step.body = lwkt_prompt } else { step.body = lwkt_interactive }
   }
+  return step
 }
 
 /// The global `arg`: index 0 is the script.
-private func setArguments(_ L: LuaState, _ arguments: [String], zero: Int) {
-  lua_createtable(L, Int32(max(0, arguments.count - zero)), Int32(zero + 1))
+private func setArguments(_ L: LuaState, _ arguments: [LuaProgram.Text], zero: Int) {
+  lua_createtable(L, Int32(max(0, arguments.count - zero - 1)), Int32(zero + 1))
   for (index, argument) in arguments.enumerated() {
-    pushString(L, argument)
+    lua_pushstring(L, argument)
     lua_rawseti(L, -2, Int64(index - zero))
   }
   lwkt_setglobal(L, "arg")
-}
-
-/// Push one function that runs all parts. Status; the message is pushed if it is not LUA_OK.
-private func loadParts(
-  _ L: LuaState, _ parts: [LuaProgram.Part], _ lua: LuaHost
-) -> Int32 {
-  for part in parts {
-    let status: Int32
-    switch part {
-    case .statement(let text): status = lwkt_loadbuffer(L, text, text.utf8.count, "=(command line)")
-    case .file(let path?): status = lwkt_loadfile(L, path)
-    case .file(nil): status = lwkt_loadfile(L, nil)
-    }
-    if status != LUA_OK { return status }
-  }
-  var count = parts.count
-  if let prompt = lua.prompt {
-    let status = prompt.push(L, firstFunction: lua.functions.count)
-    if status != LUA_OK { return status }
-    count += 1
-  }
-  if count == 1 { return LUA_OK }
-  lwkt_pushsequence(L, Int32(count))
-  return LUA_OK
 }

@@ -22,22 +22,26 @@ package struct LuaPrompt: Sendable {
     self.functions = functions
     self.reportDeath = reportDeath
   }
+}
 
-  /// Push the function that is the prompt. Status; a message is pushed if it is not LUA_OK. Lua API
-  /// that allocates: `lua_createtable`, `lua_pushcclosure`, `lua_rawset`.
-  func push(_ L: LuaState, firstFunction: Int) -> Int32 {
-    _ = lua_checkstack(L, 8)
-    let status = lwkt_loadbuffer(L, driver, driver.utf8.count, "=[prompt]")
-    guard status == LUA_OK else { return status }
-    lua_createtable(L, 0, Int32(functions.count) + 2)
-    for (index, function) in functions.enumerated() {
-      pushString(L, function.name)
-      lwkt_pushregistered(L, Int32(firstFunction + index))
-      lua_rawset(L, -3)
-    }
-    lwkt_pushprompt(L)
-    return LUA_OK
+/// Push the driver and the table of its functions. Lua API that allocates: `lua_createtable`,
+/// `lua_pushcclosure`, `lua_rawset`, and loading.
+@c(lwkt_s_prompt_open)
+public func promptOpen(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let host = LuaHost.current, let prompt = host.prompt else { return raise(L, "no prompt") }
+  _ = lua_checkstack(L, 8)
+  let driver = prompt.driver
+  guard lwkt_loadbuffer(L, driver, driver.utf8.count, "=[prompt]") == LUA_OK else {
+    return resultThrow
   }
+  lua_createtable(L, 0, Int32(prompt.functions.count) + 2)
+  for (index, function) in prompt.functions.enumerated() {
+    pushString(L, function.name)
+    lwkt_pushregistered(L, Int32(host.functions.count + index))
+    lua_rawset(L, -3)
+  }
+  return 2
 }
 
 extension LuaProgram {

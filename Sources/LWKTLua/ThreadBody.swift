@@ -14,7 +14,6 @@ public func turnEnded(
   let thread = raw.unsafelyUnwrapped.assumingMemoryBound(to: Thread.self)
   let L = L.unsafelyUnwrapped
   let heap = LuaHeap.of(L)
-  if status == LUA_YIELD, kind == Int32(LWKT_SWITCH_LEAVE.rawValue) { leaveProcess(L, heap) }
   end(thread, L, status, kind, results)
   // A heap of a thread's own goes with the last thread in it.
   if heap.pointee.isPrivate, heap.pointee.domain?.pointee.threadCount == 0 {
@@ -45,11 +44,9 @@ public func firstTurn(
   }
   let main = heap.pointee.state
   let slot = heap.pointee.takeSlot()
-  guard lua_checkstack(main, 8) != 0, let L = lwkt_newthread(main, slot, -1) else {
-    heap.pointee.giveSlot(slot)
-    failUnstarted(thread, "not enough memory for a coroutine")
-    return nil
-  }
+  // Nothing fails here: the allocator does not say no while Swift runs.
+  _ = lua_checkstack(main, 8)
+  let L = lwkt_newthread(main, slot, -1).unsafelyUnwrapped
   domain.add(thread)
   thread.pointee.slot = slot
   thread.pointee.machine = UnsafeMutableRawPointer(L)
@@ -62,14 +59,16 @@ public func firstTurn(
 /// count of arguments. Lua API that allocates: as decoding.
 private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
   let payload = addressOf(&thread.pointee.start)
-  lwkt_pushenvironment(L, thread.pointee.slot)
-  let context = CopyContext(
-    state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
+  let heap = LuaHeap.of(L)
+  let usesStandard = !heap.pointee.isMain && readsStandardGlobals(payload)
+  if usesStandard { lwkt_pushstandard(L) } else { lwkt_pushenvironment(L, thread.pointee.slot) }
+  let context = CopyContext(state: heap.pointee.copyState, environment: lua_gettop(L))
   let result = decodeThread(L, payload, context: context)
   switch result {
   case .values(let count):
     lua_rotate(L, 1, -1)
     lwkt_pop(L, 1)
+    if usesStandard { lwkt_usestandard(L, thread.pointee.slot, 1) }
     payload.dispose()
     return count - 1
   case .failed, .needsModule:
@@ -147,23 +146,12 @@ extension LuaHeap {
 
 /// `package.path` and the rest as the creator had them.
 private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<LuaHeap>) {
-  guard let settings = thread.existingExtras?.settings, heap.pointee.settings !== settings else {
-    return
-  }
+  guard let settings = thread.takeSettings(), heap.pointee.settings !== settings else { return }
   heap.pointee.settings = settings
   installSettings(heap.pointee.state, settings, heap.pointee.copyState)
 }
 
 // MARK: The end
-
-/// `os.exit` with its state to be closed first.
-private func leaveProcess(_ L: LuaState, _ heap: UnsafeMutablePointer<LuaHeap>) -> Never {
-  let status = lwkt_percpu().pointee.leave_status
-  _ = lwkt_closethread(L)
-  lwkt_percpu().pointee.td = nil
-  lua_close(heap.pointee.state)
-  exit(status)
-}
 
 /// The coroutine has returned, failed or exited. The thread's worker.
 private func end(
@@ -244,8 +232,7 @@ func string(_ L: LuaState, _ index: Int32) -> String {
 /// The thread leaves its heap. The heap stays, for others.
 private func release(_ thread: ThreadRef, _ L: LuaState) {
   let heap = LuaHeap.of(L)
-  lwkt_dropthread(heap.pointee.state, thread.pointee.slot)
-  heap.pointee.giveSlot(thread.pointee.slot)
+  heap.pointee.giveSlot(thread.pointee.slot, coroutine: L)
   thread.pointee.machine = nil
   if thread.pointee.extras != nil { thread.closePorts() }
 }

@@ -27,7 +27,7 @@ private let refused = #"(?s)[^\n]*lwkt-lua: "#
       output: "one\ttwo\n2\tone\tnil\ntrue\ntwo\n"),
     CommandLineCase(arguments: ["-e", ""]),
     CommandLineCase(
-      arguments: ["-e", "print(select('#', ...), arg[0], #arg)"], output: #"0\t.*lwkt-lua\t0\n"#),
+      arguments: ["-e", "print(select('#', ...), arg[0], #arg)"], output: #"0\t.*lwkt-lua\t2\n"#),
     CommandLineCase(
       arguments: ["-", "a"], input: "print('stdin', arg[0], ...)", output: "stdin\t-\ta\n"),
     CommandLineCase(arguments: [], input: "print('stdin', ...)", output: "stdin\n"),
@@ -46,7 +46,7 @@ private let refused = #"(?s)[^\n]*lwkt-lua: "#
       arguments: ["-e", "x ="], status: 1, errors: refused + #"\(command line\):1: .* near <eof>\n"#
     ),
     CommandLineCase(
-      arguments: ["-e", "print(1)", "-e", "x ="], status: 1,
+      arguments: ["-e", "print(1)", "-e", "x ="], status: 1, output: "1\n",
       errors: refused + #"\(command line\):1: .* near <eof>\n"#),
     CommandLineCase(
       arguments: ["-"], input: "x = = 1\n", status: 1, errors: refused + #"stdin:1: .* near '='\n"#),

@@ -88,6 +88,12 @@ import Testing
     leave(terminal)
   }
 
+  @Test("a script comes first, and its globals stay") func script() throws {
+    let terminal = try start(["-e", "given = 'by -e'", "-i"])
+    terminal.enter("given", until: "\nby -e\n>")
+    leave(terminal)
+  }
+
   @Test("however it ends, the terminal is as it was") func ends() throws {
     let byExit = try start()
     byExit.type("os.exit(7)\r")

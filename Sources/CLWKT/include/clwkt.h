@@ -23,7 +23,6 @@ enum lwkt_switch_kind {
   LWKT_SWITCH_PREEMPT = 2, /* the quantum is over: still runnable */
   LWKT_SWITCH_WAIT = 3,    /* blocked: somebody will schedule it */
   LWKT_SWITCH_EXIT = 4,    /* lwkt.exit: never to go on */
-  LWKT_SWITCH_LEAVE = 5,   /* os.exit with its state closed: the process ends */
 };
 
 /* What a worker (a virtual cpu) keeps at a fixed place. Only its own kernel thread and signal
@@ -37,7 +36,6 @@ struct lwkt_percpu {
   int switch_kind;          /* enum lwkt_switch_kind of the switch in progress */
   void *stack;              /* the spare stack the loop runs on, NULL on the thread's own */
   void *left_stack;         /* the one just left, between unpark and park's return */
-  int leave_status;         /* the process's exit status, for LWKT_SWITCH_LEAVE */
   int swift_depth;          /* > 0 while Swift runs below Lua: the allocator must not fail */
 };
 

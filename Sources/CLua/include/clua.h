@@ -20,7 +20,8 @@
 void *lwkt_tohandle(lua_State *L, int index);
 
 /* Push the handle of `object` that this Lua heap already has, or a new one. Returns 1 when new:
- * the caller then owes one reference to it, which __gc gives back. Needs 3 stack slots.
+ * the caller then owes one reference to it, which is given back when Lua frees the handle. Needs 3
+ * stack slots.
  * [-0, +1, m] */
 int lwkt_pushhandle(lua_State *L, void *object, int kind);
 
@@ -48,6 +49,7 @@ static inline void lwkt_pop(lua_State *L, int n) { lua_settop(L, -n - 1); }
 static inline int lwkt_next(lua_State *L, int index) { return lua_next(L, index); }
 
 #include "clua_binding.h"
+#include "clua_program.h"
 #include "clua_sysport.h"
 
 #endif

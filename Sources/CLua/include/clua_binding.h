@@ -61,7 +61,7 @@ enum lwkt_result {
 
 /* What the methods and metamethods written in C are made of (shared.c). */
 #define LWKT_SHARED_SUPPORT(X) \
-  X(table_check) X(table_old) X(table_replace) X(table_snapshot) X(table_next) X(array_length) \
+  X(table_check) X(table_old) X(table_replace) X(table_turns) X(table_snapshot) X(table_next) X(array_length) \
   X(array_index) X(array_newindex)
 
 /* Not called by name: metamethods, fields and what the prelude in Lua needs. */
@@ -91,6 +91,9 @@ LWKT_TABLE_METHODS(LWKT_DECLARE)
 LWKT_ARRAY_METHODS(LWKT_DECLARE)
 LWKT_SHARED_SUPPORT(LWKT_DECLARE)
 
+/* Do those that change the shared table at index 1 take turns now? */
+bool lwkt_s_table_crowded(lua_State *L);
+
 /* What a wait came to: results, or a code again. */
 int lwkt_s_resumed(lua_State *L);
 /* The module that a decode needed is there: decode again. */
@@ -102,7 +105,8 @@ int lwkt_s_current_slot(void);
 /* How many tokens the running thread has acquired, and release down to so many. */
 int lwkt_s_token_count(void);
 void lwkt_s_token_unwind(int count);
-/* A handle's __gc: give its reference back. */
+/* A handle's memory is freed: give its reference back. Called by the allocator, at any point at which
+ * Lua may collect. */
 void lwkt_s_release(void *object);
 /* Park the native stack of the running thread. False: no stack to be had. */
 bool lwkt_s_park(int switch_kind);
@@ -154,6 +158,8 @@ int lwkt_yield_function(lua_State *L);
 
 /* Install the handler of the preemption signal. Once a process. */
 void lwkt_preempt_install(void);
+/* Yield in a hook, and leave no trace of it. The last thing the hook does. [-0, +0, e] */
+void lwkt_hook_yield(lua_State *L);
 /* Make `kernel_thread`'s running coroutine yield at its next instruction. */
 void lwkt_preempt_signal(unsigned long kernel_thread);
 /* The same for the running coroutine of this worker. */
@@ -161,24 +167,78 @@ void lwkt_preempt_self(void);
 
 /* ---- opening (open.c) ---- */
 
+struct lwkt_arena;
+
 struct lwkt_heap {
   size_t used;  /* bytes Lua has now */
   size_t limit; /* the most it may have while Lua code runs; 0: no limit */
   void *swift;  /* the Swift side of this heap */
+  struct lwkt_arena *arena; /* its small blocks (alloc.c) */
+  bool warning_continues;   /* a piece of a warning is out, more will follow */
+  bool making_handle;       /* the next userdata of a handle's size is one */
+  bool reveals;             /* coroutines may be known to anybody: see slot.c */
+  /* Places in the registry, so that no key need be hashed. */
+  int anchors;      /* the coroutines and globals of threads */
+  int globals_meta; /* the metatable of threads' globals, 0 in the main heap */
+  int libraries;    /* C libraries that are loaded */
+  int package_note; /* see package.c; 0 before the first use */
 };
+
+static inline struct lwkt_heap *lwkt_heap_of(lua_State *L) {
+  void *heap;
+  lua_getallocf(L, &heap);
+  return (struct lwkt_heap *)heap;
+}
+
+/* A coroutine's extra space: the thread (its own coroutine) that is inside it, running or switched
+ * away; NULL when it is at rest. Threads that share a heap can see each other's coroutines, and must
+ * not resume one that waits for another thread's message. A thread's own coroutine has itself there,
+ * and one byte more once a script may know it. */
+static inline void **lwkt_inside(lua_State *co) { return (void **)lua_getextraspace(co); }
+
+/* Can the thread that runs `L` go back to the loop by yielding? Else its native stack is parked. It
+ * cannot across a C function that calls back, nor across one that resumes a coroutine itself, past our
+ * library, and would take the yield for the coroutine's own. [-0, +0, -] */
+static inline bool lwkt_can_yield(lua_State *L) {
+  const void *base = lwkt_percpu()->base_L;
+  return lua_isyieldable(L) && (L == base || *lwkt_inside(L) == base);
+}
+
+/* The allocator of Lua heaps: `ud` is the heap. */
+void *lwkt_allocate(void *ud, void *block, size_t old_size, size_t new_size);
+/* Give back what a heap still keeps when its state is closed. */
+void lwkt_heap_dispose(struct lwkt_heap *heap);
+/* What a handle's userdata holds. */
+struct lwkt_handle {
+  void *object;
+  const void *mark;
+};
+/* A userdata without user values has its bytes behind so many of Lua's. */
+#define LWKT_USERDATA_HEAD 32
 
 /* A new Lua heap with its libraries; NULL without memory. `is_main` keeps one globals table, as in
  * stock Lua; else threads have globals of their own over a common standard one. */
 lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main);
 
-/* A new coroutine anchored at `slot`, with its globals: the standard ones for `slot`'s environment
- * if `environment_of` < 0, else those of that slot's thread. [-0, +0, m] */
+/* ---- the places of threads in a heap (slot.c) ---- */
+
+/* Make the table of places. [-0, +0, m] */
+void lwkt_open_slots(lua_State *L);
+/* The coroutine for a thread at `slot`, new or used again. It shares the globals of the thread at
+ * `environment_of`, unless that is -1. Needs 6 stack slots. [-0, +0, m] */
 lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of);
-/* The heap no longer holds the coroutine of `slot`. [-0, +0, -] */
-void lwkt_dropthread(lua_State *L, int slot);
-/* Push the globals of `slot`'s thread. [-0, +1, -] */
+/* The thread at `slot` is over. If `keep`, and nobody can know its coroutine, it stays there for the
+ * next one; returns whether. L: another coroutine of the heap. [-0, +0, -] */
+bool lwkt_dropthread(lua_State *L, lua_State *co, int slot, bool keep);
+/* A script is shown this coroutine: if it is a thread's own it will be no other's. [-0, +0, -] */
+void lwkt_reveal(lua_State *co);
+/* The thread at `slot` goes on with the standard globals, which are its function's _ENV.
+ * [-0, +0, m] */
+void lwkt_usestandard(lua_State *L, int slot, int function);
+/* Push the globals of `slot`'s thread, a table of its own. Needs 6 stack slots. [-0, +1, m] */
 void lwkt_pushenvironment(lua_State *L, int slot);
-/* Push the globals of the running thread; outside threads, the heap's. [-0, +1, -] */
+/* Push the globals of the running thread, a table of its own; outside threads, the heap's. Needs 6
+ * stack slots. [-0, +1, m] */
 void lwkt_pushownenvironment(lua_State *L);
 /* Push the heap's standard globals. [-0, +1, -] */
 void lwkt_pushstandard(lua_State *L);
@@ -192,13 +252,20 @@ void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main);
 /* Push the traceback of a thread that is not running now, as text: `base` is its own coroutine; what
  * waits is the innermost of those it is in. [-0, +1, -] */
 void lwkt_pushwaitingtraceback(lua_State *L, lua_State *base);
+
+/* ---- the level in C calls (level.c) ---- */
+
+/* Make the resumer of all threads. Once a process, before the first thread. */
+void lwkt_make_resumer(void);
+extern lua_State *lwkt_resumer;
+/* Before the call of a main chunk by the function at the bottom of L: have it begin, by giving way at
+ * its first instruction, at the level in C calls that main chunks have. [-0, +0, -] */
+void lwkt_begin_at_level(lua_State *L);
 /* Push the text for an error value at `index`, as the standalone interpreter words it. [-0, +1, -] */
 void lwkt_pusherrortext(lua_State *L, int index);
 
-/* Load a chunk from memory or a file (NULL: stdin). Status; the function or the message is pushed.
- * [-0, +1, -] */
+/* Load a chunk from memory. Status; the function or the message is pushed. [-0, +1, -] */
 int lwkt_loadbuffer(lua_State *L, const char *bytes, size_t count, const char *name);
-int lwkt_loadfile(lua_State *L, const char *path);
 
 /* The source and line of the Lua function that called the running C function. False: there is
  * none. `source` is Lua's until the function is collected. [-0, +0, -] */
@@ -215,6 +282,8 @@ int lwkt_open_coroutine(lua_State *L);
 int lwkt_enclosing(lua_State *L, lua_State **out, int room);
 /* debug.sethook and gethook that get on with preemption (preempt.c). */
 void lwkt_open_hooks(lua_State *L);
+/* From now on the program has threads. Any kernel thread. (base.c) */
+void lwkt_note_threads(void);
 /* print, load and the rest that differ from stock (base.c). */
 void lwkt_open_base(lua_State *L, bool is_main);
 /* The lwkt module: pushes it. (module.c) */
@@ -257,6 +326,8 @@ enum {
 void lwkt_new_handle_type(lua_State *L, const char *name, const struct luaL_Reg *methods,
                           const char *prefix);
 
+/* tok:with(fn, ...) (module.c) */
+int lwkt_token_with(lua_State *L);
 /* Add the table `shared` to the lwkt module at the top. [-0, +0, m] (shared.c) */
 void lwkt_open_shared(lua_State *L);
 
@@ -284,12 +355,5 @@ int lwkt_registered_number(lua_State *L);
 
 /* Set a global of the heap, raw, to the value at the top. [-1, +0, m] */
 void lwkt_setglobal(lua_State *L, const char *name);
-/* Replace the `count` functions at the top by one that calls them in order, each with its own
- * arguments, and returns nothing. [-count, +1, m] */
-void lwkt_pushsequence(lua_State *L, int count);
-
-/* The driver of a prompt (a function) and a table of functions for it are at the top: replace them by
- * the function that runs the prompt. [-2, +1, m] */
-void lwkt_pushprompt(lua_State *L);
 
 #endif

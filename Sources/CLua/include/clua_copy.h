@@ -23,6 +23,11 @@ struct lwkt_bytes {
  * it is no Lua function. Needs 1 stack slot. [-0, +0, -] */
 bool lwkt_dump(lua_State *L, int index, struct lwkt_bytes *out);
 
+/* What the Lua function at `index` shares with all others that the same source has made; NULL for
+ * another value. Valid as long as one of them lives. Lua does not offer this: `BytecodeFormat.check`
+ * compares it with the library that is linked. [-0, +0, -] */
+const void *lwkt_prototype(lua_State *L, int index);
+
 /* Load a dumped function and push it, or push an error message and return false. Its upvalues
  * are new; the first holds the heap's globals table, the others nil. [-0, +1, -] */
 bool lwkt_undump(lua_State *L, const void *data, size_t count);
@@ -31,7 +36,6 @@ bool lwkt_undump(lua_State *L, const void *data, size_t count);
  * globals that the code uses as user values 1.. */
 struct lwkt_code_record {
   void *code;
-  uint32_t misses; /* functions with this code that the cache did not know */
 };
 
 /* Push a new record, which takes over the caller's reference to `code`. Needs 3 stack slots.

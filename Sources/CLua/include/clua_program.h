@@ -1,0 +1,73 @@
+/* clua_program.h: running a program as the command does (program.c, interactive.c). */
+#ifndef CLUA_PROGRAM_H
+#define CLUA_PROGRAM_H
+
+#include <lua5.4/lua.h>
+#include <stdbool.h>
+
+/* One thing the command line asks for. They are done in order until one fails. */
+enum lwkt_step_kind {
+  LWKT_STEP_CHUNK,    /* run `text`, a chunk called `name` */
+  LWKT_STEP_FILE,     /* run the file `text`; NULL: the standard input */
+  LWKT_STEP_SCRIPT,   /* the same, with the elements of the global `arg` as its arguments */
+  LWKT_STEP_LIBRARY,  /* require the library `text`, which may be 'global=library' */
+  LWKT_STEP_WARNINGS, /* turn warnings on */
+  LWKT_STEP_BODY,     /* the last one: go on as `body` */
+};
+
+struct lwkt_step {
+  enum lwkt_step_kind kind;
+  const char *text;
+  const char *name;
+  /* Called in the frame of the program's own body, so that tracebacks end as they should. On its
+   * stack are LWKT_BODY_TOP values, the message handler at LWKT_BODY_HANDLER. It makes its own
+   * reports, and returns a boolean to Lua: has all gone well? */
+  lua_CFunction body;
+};
+
+enum { LWKT_BODY_HANDLER = 3, LWKT_BODY_TOP = 3 };
+
+struct lwkt_program {
+  const char *name; /* put before messages */
+  const struct lwkt_step *steps;
+  int count;
+};
+
+/* Push the body of the main thread: a function that does what `program` says, reports errors as
+ * the standalone interpreter does, and returns whether all went well. [-0, +1, m] */
+void lwkt_push_program(lua_State *L, const struct lwkt_program *program);
+
+/* The handler of errors for what a program runs: a message with a traceback. [-1, +1, m] */
+int lwkt_message_handler(lua_State *L);
+
+/* The error value at the top, from a call with that handler, goes to stderr, after `name` unless
+ * that is NULL; it is popped. lwkt.exit is not an error: it is raised again. [-1, +0, v] */
+void lwkt_report_error(lua_State *L, const char *name);
+
+/* A body: read, evaluate, print, from a standard input that is no terminal. */
+int lwkt_interactive(lua_State *L);
+
+/* A body: the host's prompt (prompt.c). */
+int lwkt_prompt(lua_State *L);
+/* Push the prompt's driver and a table of functions for it. */
+int lwkt_s_prompt_open(lua_State *L);
+
+/* Has the deadlock report been made, which says all there is to say? */
+bool lwkt_s_is_deadlocked(void);
+
+/* ---- settings of every heap, made before the first one ---- */
+
+/* Ignore LUA_PATH and the like (-E). */
+void lwkt_ignore_environment(void);
+/* Refuse precompiled chunks, except those that threads are made of (--no-bytecode; textonly.c). */
+void lwkt_refuse_bytecode(void);
+
+/* What a chunk may be, for luaL_loadbufferx and its like: NULL or "t". */
+const char *lwkt_load_mode(void);
+/* The message at the top, of a failed load: if it is because of that, say so, and of which file
+ * unless `path` is NULL. [-1, +1, m] */
+void lwkt_explain_refusal(lua_State *L, const char *path);
+/* In a new heap: what loads chunks keeps to that. [-0, +0, m] */
+void lwkt_open_textonly(lua_State *L);
+
+#endif
