@@ -240,6 +240,22 @@ extension UnsafeMutablePointer where Pointee == HostState {
       return
     }
     thread.interrupt()
+    urge(thread)
+  }
+
+  /// Ctrl-C is for a thread that may stand behind a thousand others: it goes first until it has taken
+  /// note. Any kernel thread; the thread is there for ever.
+  private func urge(_ thread: ThreadRef) {
+    nonisolated(unsafe) let (host, thread) = (self, thread)
+    post(
+      InboxEntryBox.ipi {
+        guard thread.cpu == mycpu.pointee.cpu else { return host.urge(thread) }
+        guard thread.pointee.interrupted.load(ordering: .acquiring) else { return }
+        let calm = thread.pointee.calmPriority ?? thread.pointee.priority
+        thread.setPriorityLocally(Thread.highestPriority)
+        thread.pointee.calmPriority = calm
+        thread.pointee.calmAfter = .max
+      }, to: thread.cpu)
   }
 
   /// The monitor: a main thread that computes is reached by preempting its worker until it runs.

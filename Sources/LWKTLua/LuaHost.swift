@@ -56,6 +56,8 @@ public final class LuaHost: Sendable {
   private let report: (@Sendable (String) -> Void)?
   /// Chunks that have not ended, and whether more may be run.
   private let chunks = Mutex(Chunks())
+  /// The prompt that the main thread is to become.
+  let prompt: LuaPrompt?
 
   private struct Chunks {
     var hasEnded = false
@@ -91,7 +93,9 @@ public final class LuaHost: Sendable {
     guard !LuaHost.isTaken.exchange(true, ordering: .acquiringAndReleasing) else {
       throw .misuse("LuaHost: there is a host already; shut it down before making another")
     }
-    self.init(workers: workers, functions: functions, background: true, report: report)
+    self.init(
+      workers: workers, functions: functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+      background: true, report: report)
     if host.state.startedWorkerCount == 0 {
       LuaHost.isTaken.store(false, ordering: .releasing)
       throw .misuse("LuaHost: no kernel thread can be started")
@@ -101,11 +105,12 @@ public final class LuaHost: Sendable {
   /// - Parameter background: As embedders have it. Else the calling kernel thread becomes worker 0
   ///   when the program is run, and the host ends with it.
   init(
-    workers: Int, functions: [String: LuaFunction] = [:],
-    sysport: SysportOptions = SysportOptions(), background: Bool,
+    workers: Int, functions: [(name: String, body: LuaFunction)],
+    sysport: SysportOptions = SysportOptions(), background: Bool, prompt: LuaPrompt? = nil,
     report: (@Sendable (String) -> Void)? = nil
   ) {
-    self.functions = functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    self.functions = functions
+    self.prompt = prompt
     self.report = report
     LuaHost.installOnce
     host = Host(
@@ -287,8 +292,12 @@ public final class LuaHost: Sendable {
   }
 
   func call(_ number: Int, _ arguments: [LuaValue]) -> LuaAnswer {
-    functions.indices.contains(number)
-      ? functions[number].body(arguments) : .error("no such function")
+    if functions.indices.contains(number) { return functions[number].body(arguments) }
+    let index = number - functions.count
+    guard let own = prompt?.functions, own.indices.contains(index) else {
+      return .error("no such function")
+    }
+    return own[index].body(arguments)
   }
 }
 
@@ -323,6 +332,10 @@ private final class Outcome: Sendable {
 
 /// `Binding.reportDeath`.
 private func reportDeath(_ thread: ThreadRef) {
+  if let prompt = LuaHost.current?.prompt {
+    let death = thread.death ?? Death(message: "its results cannot be copied", traceback: "")
+    return prompt.reportDeath(thread.displayName, death.message, death.traceback)
+  }
   var text = "thread " + thread.displayName + " died: "
   if let death = thread.death {
     text += death.message

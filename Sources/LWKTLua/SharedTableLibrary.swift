@@ -172,14 +172,14 @@ package func tableOld(_ L: OpaquePointer?) -> Int32 {
 
 /// Do those that change the table at index 1 take turns now? Lua API that allocates: none.
 @c(lwkt_s_table_crowded)
-public func tableCrowded(_ L: OpaquePointer?) -> Bool {
+package func tableCrowded(_ L: OpaquePointer?) -> Bool {
   tableArgument(L.unsafelyUnwrapped)?.isCrowded ?? false
 }
 
 /// Push the token of those turns. An update has been late as often in its turn as the integer at the top
 /// says: they go on for some time yet.
 @c(lwkt_s_table_turns)
-public func tableTurns(_ L: OpaquePointer?) -> Int32 {
+package func tableTurns(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let table = tableArgument(L) else { return badType(L, 1, "shared table") }
   _ = lua_checkstack(L, 4)
