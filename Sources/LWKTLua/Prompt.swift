@@ -64,6 +64,8 @@ extension LuaProgram {
 
 /// The variable that is the upvalue `number` of the function at `index` is a local of an earlier line.
 func isPromptLocal(_ L: LuaState, _ index: Int32, _ number: Int32) -> Bool {
+  // A heap that is no domain's, as tests of copying make them, has only the allocator's part.
+  guard lwkt_heap_of(L).pointee.swift != nil else { return false }
   let locals = LuaHeap.of(L).pointee.promptLocals
   guard !locals.isEmpty else { return false }
   return locals.contains(UInt(bitPattern: lua_upvalueid(L, index, number)))
