@@ -225,7 +225,7 @@ func requireFirst(
 
 /// The module is loaded: decode again what `requireFirst` noted.
 @c(lwkt_s_retry)
-public func retryDecode(_ L: OpaquePointer?) -> Int32 {
+package func retryDecode(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   LuaHeap.of(L).pointee.copyState.noteModules(L)
   guard let raw = lua_touserdata(L, -2), let owner = handleObject(L, -3) else {
@@ -235,20 +235,20 @@ public func retryDecode(_ L: OpaquePointer?) -> Int32 {
   owner.retainObject()
   defer { owner.releaseObject() }
   lwkt_pop(L, 3)
-  if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.start)) {
+  if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.payload)) {
     return startInside(L)
   }
   return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner, prefix: prefix)
 }
 
 @c(lwkt_s_release)
-public func releaseHandle(_ object: UnsafeMutableRawPointer?) { object?.releaseObject() }
+package func releaseHandle(_ object: UnsafeMutableRawPointer?) { object?.releaseObject() }
 
 @c(lwkt_s_current_slot)
-public func currentSlot() -> Int32 { lwktCurrentThread()?.pointee.slot ?? -1 }
+package func currentSlot() -> Int32 { lwktCurrentThread()?.pointee.slot ?? -1 }
 
 @c(lwkt_s_park)
-public func parkThread(_ kind: Int32) -> Bool {
+package func parkThread(_ kind: Int32) -> Bool {
   guard lwktCurrentThread() != nil else { return false }
   return lwktPark(outcome: outcome(of: kind))
 }
@@ -264,16 +264,18 @@ func outcome(of kind: Int32) -> RunOutcome {
 }
 
 @c(lwkt_s_may_preempt)
-public func mayPreempt() -> Bool { lwktCurrentThread()?.mayBePreempted() ?? false }
+package func mayPreempt() -> Bool { lwktCurrentThread()?.mayBePreempted() ?? false }
 
 @c(lwkt_s_must_end)
-public func mustEnd() -> Bool {
+package func mustEnd() -> Bool {
   guard let thread = lwktCurrentThread() else { return false }
   return thread.isAborted && thread.pointee.host.isDraining
 }
 
 @c(lwkt_s_take_interrupt)
-public func takeInterrupt() -> Bool { lwktCurrentThread()?.takeInterrupt() ?? false }
+package func takeInterrupt() -> Bool {
+  lwktCurrentThread()?.takeInterrupt() ?? false
+}
 
 // MARK: Waiting
 
@@ -281,7 +283,8 @@ public func takeInterrupt() -> Bool { lwktCurrentThread()?.takeInterrupt() ?? fa
 enum Resumption: Int32 {
   case none, receiveValues, receiveMessage, reply, join, sleep, tsleep, send, request
   case plainRequest, answer, cancelledAnswer
-  case lookup, waitAny, token, snapshot, cancelledReply, await, pending, systemCall, cancelledCall
+  case lookup, waitAny, token, snapshot, inspection, cancelledReply, await, pending, systemCall
+  case cancelledCall
 }
 
 /// Turn what an operation answered into a result: go on at once, or wait and go on later.
@@ -303,13 +306,13 @@ private func refuseWait(_ L: LuaState) -> Int32 {
   let thread = currentThread
   thread.cancelBegunWait()
   if let message = thread.takeHandedMessage() { message.object.releaseObject() }
-  addressOf(&thread.pointee.start).dispose()
+  addressOf(&thread.pointee.payload).dispose()
   dropRequest(thread)
   return raise(L, "cannot wait in a finaliser (__gc)")
 }
 
 @c(lwkt_s_resumed)
-public func resumed(_ L: OpaquePointer?) -> Int32 {
+package func resumed(_ L: OpaquePointer?) -> Int32 {
   resume(
     L.unsafelyUnwrapped,
     Resumption(rawValue: currentThread.pointee.resumption).unsafelyUnwrapped)
@@ -334,6 +337,7 @@ private func resume(_ L: LuaState, _ resumption: Resumption) -> Int32 {
   case .waitAny: waitedAny(L)
   case .token: tokenGot(L)
   case .snapshot: snapshotTaken(L)
+  case .inspection: inspected(L)
   case .await: awaited(L)
   case .pending: pendingAnswered(L)
   case .systemCall: systemCallEnded(L)

@@ -7,12 +7,12 @@ import LWKTCore
 import Synchronization
 
 /// One run of a script with the calling kernel thread as worker 0.
-public final class LuaProgram: Sendable {
+package final class LuaProgram: Sendable {
   /// Text as the command line and the environment have it: bytes, a zero at their end.
-  public typealias Text = UnsafePointer<CChar>
+  package typealias Text = UnsafePointer<CChar>
 
   /// What the program consists of. The texts stay until it has ended.
-  public enum Part {
+  package enum Part {
     /// A chunk given as text, called `name`.
     case chunk(Text, name: Text)
     /// A file; nil for the standard input.
@@ -23,12 +23,12 @@ public final class LuaProgram: Sendable {
     case library(Text)
     /// `-W`: turn warnings on.
     case warnings
-    /// The last part: read, evaluate and print from a standard input that is no terminal.
+    /// The last part: read, evaluate and print.
     case interactive
   }
 
   /// How Lua heaps are made.
-  public struct Settings: Sendable {
+  package struct Settings: Sendable {
     /// `-E`: heed no environment variable.
     public var ignoresEnvironment = false
     /// `--no-bytecode`: refuse precompiled chunks.
@@ -40,19 +40,27 @@ public final class LuaProgram: Sendable {
   private let status = Atomic<Int32>(0)
 
   /// - Parameter workers: 1 to 256.
-  public init(workers: Int, settings: Settings, sysport: SysportOptions) {
+  package convenience init(workers: Int, settings: Settings, sysport: SysportOptions) {
+    self.init(workers: workers, settings: settings, sysport: sysport, prompt: nil)
+  }
+
+  /// With a prompt that is what `Part.interactive` becomes, and when it ends so does the program.
+  package init(workers: Int, settings: Settings, sysport: SysportOptions, prompt: LuaPrompt?) {
     if settings.ignoresEnvironment { lwkt_ignore_environment() }
     if settings.refusesBytecode { lwkt_refuse_bytecode() }
-    lua = LuaHost(workers: workers, sysport: sysport, background: false)
+    lua = LuaHost(
+      workers: workers, functions: [], sysport: sysport, background: false, prompt: prompt)
   }
 
   /// Run the parts one after another in the main thread until one fails, then wait until the last
   /// thread that is no daemon has ended. `program` names it in messages; `arguments` become `arg`,
   /// where index 0 is at `zero`. Returns the exit status: 0, 1 for errors, 2 for a deadlock.
-  public func run(_ parts: [Part], program: Text, arguments: [Text], zero: Int) -> Int32 {
+  package func run(_ parts: [Part], program: Text, arguments: [Text], zero: Int) -> Int32 {
     let steps = UnsafeMutableBufferPointer<lwkt_step>.allocate(capacity: parts.count)
     defer { steps.deallocate() }
-    for (index, part) in parts.enumerated() { steps.initializeElement(at: index, to: step(part)) }
+    for (index, part) in parts.enumerated() {
+      steps.initializeElement(at: index, to: step(part, hasPrompt: lua.prompt != nil))
+    }
     var whole = lwkt_program(
       name: program, steps: UnsafePointer(steps.baseAddress), count: Int32(parts.count))
     return withUnsafePointer(to: &whole) { run($0, arguments, zero) }
@@ -75,6 +83,8 @@ public final class LuaProgram: Sendable {
     }
     fflush(nil)
     if lua.isDeadlocked { return 2 }
+    // Its user has been shown the errors of threads.
+    if lua.prompt != nil { return status.load(ordering: .relaxed) }
     if lua.host.state.pointee.hadUnnoticedErrors.load(ordering: .acquiring) { return 1 }
     return status.load(ordering: .relaxed)
   }
@@ -82,12 +92,16 @@ public final class LuaProgram: Sendable {
   /// The main thread is at its end. Its worker.
   private func mainEnded(_ result: Result<[LuaValue], LuaHostError>, _ program: Text) {
     switch result {
-    case .success(let values) where values.first != .boolean(false): return
+    case .success(let values) where values.first != .boolean(false):
+      // Who leaves a prompt does not wait for what still runs.
+      if lua.prompt != nil { lua.host.state.drain() }
+      return
     // What failed has been reported.
     case .success: break
     // What no message handler has seen: its message is all there is to say.
     case .failure(.load(let message)), .failure(.runtime(let message, _)):
       if !lua.isDeadlocked { printError(String(cString: program) + ": " + message) }
+    case .failure(let error): printError(String(cString: program) + ": " + error.description)
     }
     status.store(1, ordering: .relaxed)
     lua.host.state.drain()
@@ -99,7 +113,7 @@ public final class LuaProgram: Sendable {
   private nonisolated(unsafe) static var counted: LuaProgram?
 
   /// When the process ends, however that comes, print the totals of `lwkt.stat` on stderr.
-  public func printStatisticsAtExit() {
+  package func printStatisticsAtExit() {
     LuaProgram.counted = self
     atexit { printError(LuaProgram.counted?.statistics ?? "") }
   }
@@ -119,9 +133,9 @@ extension LuaHost {
 }
 
 @c(lwkt_s_is_deadlocked)
-public func isDeadlocked() -> Bool { LuaHost.current?.isDeadlocked ?? false }
+package func isDeadlocked() -> Bool { LuaHost.current?.isDeadlocked ?? false }
 
-private func step(_ part: LuaProgram.Part) -> lwkt_step {
+private func step(_ part: LuaProgram.Part, hasPrompt: Bool) -> lwkt_step {
   var step = lwkt_step()
   switch part {
   case .chunk(let text, let name):
@@ -140,7 +154,7 @@ private func step(_ part: LuaProgram.Part) -> lwkt_step {
   case .warnings: step.kind = LWKT_STEP_WARNINGS
   case .interactive:
     step.kind = LWKT_STEP_BODY
-    step.body = lwkt_interactive
+    if hasPrompt { step.body = lwkt_prompt } else { step.body = lwkt_interactive }
   }
   return step
 }

@@ -14,6 +14,7 @@
 
 #include "clwkt_ring.h"
 #include "clwkt_sys.h"
+#include "clwkt_tty.h"
 
 /* Why a Lua coroutine came back to its worker's loop. */
 enum lwkt_switch_kind {
@@ -96,6 +97,8 @@ void lwkt_catch_interrupt(void *word, void *attention);
 bool lwkt_was_interrupted(void);
 /* Has it? Takes it. */
 bool lwkt_take_interrupt(void);
+/* However often it comes, Ctrl-C kills no more: there is a prompt to come back to. */
+void lwkt_keep_interrupts(void);
 
 /* Let the calling kernel thread have this signal, whatever it has inherited. */
 void lwkt_unblock_signal(int number);
