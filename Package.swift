@@ -16,6 +16,8 @@ let package = Package(
   products: [
     .library(name: "LWKTLua", targets: ["LWKTLua"]),
     .executable(name: "lwkt-lua", targets: ["lwkt-lua"]),
+    // For a test.
+    .library(name: "cmodule", type: .dynamic, targets: ["CModule"]),
   ],
   targets: [
     // The kernel side in C: what a worker keeps in thread-local storage, native stacks, the ring.
@@ -59,8 +61,11 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Runs the built command; that it depends on it has it built first.
     .testTarget(
-      name: "CommandTests", dependencies: ["lwkt-lua", "lwkt-docs", "EmbedExample", "LWKTLua"],
+      name: "CommandTests",
+      dependencies: ["lwkt-lua", "lwkt-docs", "EmbedExample", "LWKTLua", "CModule"],
       swiftSettings: swiftSettings),
+    // A module in C, loaded by a test.
+    .target(name: "CModule", path: "Tests/CModule", cSettings: cSettings),
     // The prompt: its parts, and the whole of it in a pseudo-terminal.
     .testTarget(
       name: "ReplTests", dependencies: ["lwkt-lua", "CLWKT"], swiftSettings: swiftSettings),

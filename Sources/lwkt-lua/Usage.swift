@@ -33,7 +33,9 @@ let help = """
     LUA_INIT_5_4, LUA_INIT     run first: Lua code, or '@' and the name of a file
     LUA_PATH_5_4, LUA_PATH     where 'require' looks for Lua modules; ';;' stands for the default
     LUA_CPATH_5_4, LUA_CPATH   the same for modules in C
-  The first of two that is set counts; -E ignores them all.
+    XDG_STATE_HOME             the folder in which the prompt keeps its history
+    NO_COLOR                   if set, the prompt has no colours
+  The first of two that is set counts; -E ignores those of Lua.
 
   Exit status: 0; 1 when the command line or the script is in error, or a thread failed and nobody
   took notice; 2 when all threads wait for what can never come.

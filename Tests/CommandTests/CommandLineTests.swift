@@ -64,7 +64,46 @@ private let refused = #"(?s)[^\n]*lwkt-lua: "#
     CommandLineCase(
       arguments: ["--nonsense"], status: 1,
       errors: refused + "unrecognized option '--nonsense'\nusage: .*"),
+    CommandLineCase(
+      arguments: ["--stat=1"], status: 1,
+      errors: refused + "'--stat' takes no value: '--stat=1'\nusage: .*"),
+    CommandLineCase(arguments: ["--version", "-e", "print(1)"], output: #"lwkt-lua \d.*\n"#),
+    CommandLineCase(
+      arguments: ["--stat", "-e", "lwkt.create(print):join()"], output: "\n",
+      errors: #"(?s)switches \d+\n(.*\n)?threads_created 2\n.*"#),
+    CommandLineCase(
+      arguments: ["--stat", "-e", "os.exit(3)"], status: 3, errors: #"(?s)switches \d+\n.*"#),
+    CommandLineCase(
+      arguments: ["--sysport", "auto", "-e", "print(lwkt.sys.getpid() > 0)"], output: "true\n"),
+    CommandLineCase(arguments: ["--sysport=uring", "-e", "print(1)"], output: "1\n"),
+    CommandLineCase(
+      arguments: ["--sysport", "smoke"], status: 1,
+      errors: refused + "'--sysport' needs .*'uring'.*, got 'smoke'\nusage: .*"),
+    CommandLineCase(
+      arguments: ["--sysport"], status: 1,
+      errors: refused + "'--sysport' needs .*'uring'.*usage: .*"
+    ),
+    CommandLineCase(
+      arguments: ["--no-bytecode", "-e", noBytecode],
+      output: #"""
+        (nil\tprecompiled chunks are refused \(--no-bytecode\)\n){3}\#
+        nil\tattempt to load a text chunk \(mode is ''\)\n\#
+        5\t6\n\#
+        true\t42\n\#
+        true\tnil\tprecompiled chunks are refused \(--no-bytecode\)\n
+        """#),
   ]
+
+  /// Loads a precompiled chunk in all modes, then what is allowed, then in a thread.
+  static let noBytecode = """
+    local code = string.dump(load("return 1"))
+    print(load(code)) print(load(code, "=c", "b"))
+    print(load(function() local piece = code code = nil return piece end))
+    print(load("return 2", "=c", "b"))
+    print(load("return 5")(), load("return x", "=c", "t", {x = 6})())
+    print(lwkt.create(function(n) return n * 2 end, 21):join())
+    print(lwkt.create(function() return load(string.dump(load("return 1"))) end):join())
+    """
 
   @Test(arguments: cases)
   func does(what: CommandLineCase) async throws {
@@ -88,6 +127,42 @@ private let refused = #"(?s)[^\n]*lwkt-lua: "#
     let ended = try await Child(arguments: ["--workers"]).run()
     #expect(ended.status == 1, "\(ended)")
     #expect(ended.errors.contains("'--workers' needs a number"), "\(ended)")
+  }
+
+  @Test(arguments: [
+    (["s.luac"], "cannot load s.luac: precompiled chunks are refused (--no-bytecode)"),
+    (["-e", "dofile 's.luac'"], "cannot load s.luac: precompiled chunks are refused"),
+    (["-e", "print(assert(loadfile('s.luac')))"], "cannot load s.luac: precompiled chunks"),
+    (
+      ["-e", "package.path = './?.luac'", "-l", "s"],
+      "error loading module 's' from file './s.luac':\n\tprecompiled chunks are refused"
+    ),
+  ])
+  func refusesPrecompiledFiles(arguments: [String], message: String) async throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("lwkt-lua-test-" + UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let compile = "io.open('s.luac', 'wb'):write(string.dump(load('print(1)'))):close()"
+    let made = try await Child(arguments: ["-e", compile], directory: folder).run()
+    #expect(made.status == 0, "\(made)")
+    let allowed = try await Child(arguments: arguments, directory: folder).run()
+    #expect(allowed.status == 0, "\(allowed)")
+    let refused = try await Child(
+      arguments: ["--no-bytecode"] + arguments, directory: folder
+    ).run()
+    #expect(refused.status == 1, "\(refused)")
+    #expect(refused.errors.contains(message), "\(refused)")
+    #expect(refused.output == "", "\(refused)")
+  }
+
+  /// A module in C finds Lua in the command.
+  @Test func cModulesLoad() async throws {
+    let path = Place.products.appendingPathComponent("lib?.so").path
+    let ended = try await Child(
+      arguments: ["-e", "package.cpath = '\(path)'", "-e", "print(require('cmodule').add(2, 3))"]
+    ).run()
+    #expect(ended.status == 0 && ended.output == "5\n", "\(ended)")
   }
 
   @Test func optionsEndAtTheScript() async throws {
