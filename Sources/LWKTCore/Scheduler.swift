@@ -69,6 +69,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       thread.pointee.flags.insert(.wokenInTransit)
       return
     }
+    note(.wake, thread.object)
     pointee.runQueue.append(thread)
     publishLoad()
     if let current = lwktCurrentThread(), thread.pointee.priority > current.pointee.priority {
@@ -111,6 +112,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       pointee.boosts < 64
     else { return lwktSchedule(thread) }
     pointee.boosts += 1
+    note(.wake, thread.object)
     pointee.runQueue.prepend(thread)
     publishLoad()
   }
@@ -285,7 +287,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         attend()
         if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return }
       }
-      guard let thread = pointee.runQueue.pop() else {
+      flushEventsIfMany()
+      guard let thread = popNext() else {
         if !idle() { return }
         continue
       }
@@ -302,6 +305,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.switchesToPoll -= 1
     let shared = pointee.shared
     shared.pointee.counters.add(.switches)
+    note(.switch, of: thread)
     if let parked = thread.pointee.parkedStack { lwkt_unpark(parked) }
     // Only the first turn of a thread that was given its machine has arguments.
     let count = thread.pointee.startCount
@@ -318,10 +322,12 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func settle(_ thread: ThreadRef, _ outcome: RunOutcome) {
     switch outcome {
     case .yielded:
+      note(.yield, of: thread)
       pointee.runQueue.append(thread)
       publishLoad()
     case .preempted:
       count(.preemptions)
+      note(.preempt, of: thread)
       pointee.boosts = 0
       pointee.runQueue.append(thread)
       publishLoad()
@@ -406,6 +412,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       lwkt_thread_yield()
       return true
     }
+    if let steering, let due = pointee.timers.earliest, steering.pass(pointee.cpu, due) {
+      return true
+    }
+    flushEvents()
     askForWork()
     if spin() { return true }
     sleep()

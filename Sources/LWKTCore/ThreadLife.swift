@@ -20,7 +20,11 @@ extension UnsafeMutablePointer where Pointee == Thread {
       path = .make(parent: nil, number: host.pointee.takeRootNumber())
     }
     let gd = mycpuIfWorker
-    let home = options.cpu ?? gd?.pointee.cpu ?? 0
+    var home = options.cpu ?? gd?.pointee.cpu ?? 0
+    if options.cpu == nil, !options.sharing, let gd, let steering = gd.steering {
+      let workers = host.pointee.workerCount
+      home = gd.checked(steering.place(home, workers), workers)
+    }
     thread.initialize(
       to: Thread(
         host: host, id: host.pointee.takeThreadID(gd), path: path,
@@ -33,6 +37,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if options.sharing { thread.pointee.flags.insert(.sharing) }
     if options.memoryLimit > 0 { thread.pointee.flags.insert(.ownHeap) }
     gd?.count(.threadsCreated)
+    gd?.note(.create, thread.object)
     return thread
   }
 
@@ -47,6 +52,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       ).exchanged
     else { return false }
     object.retainObject()
+    mycpuIfWorker?.note(.begin, object)
     let host = pointee.host
     host.pointee.allThreads.add(1, ordering: .relaxed)
     if !pointee.flags.contains(.daemon) { host.pointee.liveThreads.add(1, ordering: .relaxed) }
@@ -107,6 +113,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       box.deallocate()
       return
     }
+    mycpuIfWorker?.note(.abort, object)
     cancel(Self.abortBit)
     if isDead, box.holdsObjects { pointee.host.registerEnded(self) }
   }
@@ -151,6 +158,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// binding, as the last thing of `run`.
   public func finish(succeeded: Bool, result: Payload) {
     let gd = mycpu
+    gd.note(.end, of: self)
     pointee.waitKind = .none
     if pointee.tokens != nil { endTokens() }
     dropScopes()

@@ -100,9 +100,12 @@ public final class LuaHost: Sendable {
   ///   - functions: Swift functions that every chunk and thread finds among its globals.
   ///   - background: the ordinary case, see above. Without it `runMain` makes the calling kernel
   ///     thread worker 0.
+  ///   - policy: what the scheduler's choices depend on.
+  ///   - listener: who is told of each visible step.
   public init(
     workers: Int = LuaHost.usableCPUs, functions: [String: LuaFunction] = [:],
-    sysport: SysportOptions = SysportOptions(), background: Bool = true
+    sysport: SysportOptions = SysportOptions(), background: Bool = true,
+    policy: Policy = Policy(), listener: (any EventListener)? = nil
   ) {
     self.functions = functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     LuaHost.installOnce
@@ -114,8 +117,8 @@ public final class LuaHost: Sendable {
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
-        workerEnds: { closeHeaps() }),
-      background: background, sysport: sysport)
+        place: { currentPlace() }, workerEnds: { closeHeaps() }),
+      policy: policy, background: background, sysport: sysport, listener: listener)
     LuaHost.current = self
     if background { lwkt_note_threads() }
   }

@@ -39,11 +39,15 @@ public final class LuaProgram: Sendable {
   private let lua: LuaHost
   private let status = Atomic<Int32>(0)
 
-  /// - Parameter workers: 1 to 256.
-  public init(workers: Int, settings: Settings, sysport: SysportOptions) {
+  /// - Parameters:
+  ///   - workers: 1 to 256.
+  ///   - listener: who is told of each visible step.
+  public init(
+    workers: Int, settings: Settings, sysport: SysportOptions, listener: (any EventListener)? = nil
+  ) {
     if settings.ignoresEnvironment { lwkt_ignore_environment() }
     if settings.refusesBytecode { lwkt_refuse_bytecode() }
-    lua = LuaHost(workers: workers, sysport: sysport, background: false)
+    lua = LuaHost(workers: workers, sysport: sysport, background: false, listener: listener)
   }
 
   /// Run the parts one after another in the main thread until one fails, then wait until the last

@@ -35,9 +35,20 @@ extension CommandLine {
       fflush(nil)
     }
     if request.endsAtVersion { return 0 }
+    var listener: TraceFile?
+    if let path = request.trace {
+      listener = TraceFile(path)
+      if listener == nil {
+        let reason = String(cString: strerror(errno))
+        lwkt_print_error(
+          String(cString: program) + ": cannot open trace '" + String(cString: path) + "': "
+            + reason)
+        return 1
+      }
+    }
     let lua = LuaProgram(
       workers: request.workers ?? LuaHost.usableCPUs, settings: request.settings,
-      sysport: request.sysport)
+      sysport: request.sysport, listener: listener)
     if request.showsStatistics { lua.printStatisticsAtExit() }
     return lua.run(
       parts(of: request), program: program, arguments: request.arguments, zero: request.zero)
