@@ -93,9 +93,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   /// Hand on what has been collected if it is much. In the loop.
-  @inline(__always)
   func flushEventsIfMany() {
-    if _slowPath(pointee.isObserved), pointee.events.count >= lot { flushEvents() }
+    if pointee.events.count >= lot { flushEvents() }
   }
 
   /// Hand on what has been collected. Own worker, no lock held.

@@ -77,14 +77,22 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     _slowPath(pointee.isObserved) ? pointee.host.pointee.policy.steering : nil
   }
 
-  /// The next thread to run, taken from the run queue. In the loop.
+  /// The next thread to run, taken from the run queue; unless it must have its tokens first, the switch
+  /// to it is noted. In the loop.
   @inline(__always)
   func popNext() -> ThreadRef? {
-    if _slowPath(pointee.isObserved) { return popChosen() }
+    if _slowPath(pointee.isObserved) { return popObserved() }
     return pointee.runQueue.pop()
   }
 
   @inline(never)
+  private func popObserved() -> ThreadRef? {
+    flushEventsIfMany()
+    guard let thread = popChosen() else { return nil }
+    if !thread.pointee.tokensLost { note(.switch, of: thread) }
+    return thread
+  }
+
   private func popChosen() -> ThreadRef? {
     guard let steering else { return pointee.runQueue.pop() }
     let count = pointee.runQueue.bestCount

@@ -287,13 +287,15 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         attend()
         if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return }
       }
-      flushEventsIfMany()
       guard let thread = popNext() else {
         if !idle() { return }
         continue
       }
       publishLoad()
-      if thread.pointee.tokensLost, !thread.regainTokens() { continue }
+      if thread.pointee.tokensLost {
+        if !thread.regainTokens() { continue }
+        note(.switch, of: thread)
+      }
       runOnce(thread)
     }
   }
@@ -305,7 +307,6 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.switchesToPoll -= 1
     let shared = pointee.shared
     shared.pointee.counters.add(.switches)
-    note(.switch, of: thread)
     if let parked = thread.pointee.parkedStack { lwkt_unpark(parked) }
     // Only the first turn of a thread that was given its machine has arguments.
     let count = thread.pointee.startCount
