@@ -20,6 +20,10 @@ public struct GlobalData: ~Copyable {
   /// The domains that live here, newest first.
   public internal(set) var domains: DomainRef?
   public internal(set) var domainCount = 0
+  /// Those of them that threads have left, the latest first.
+  public internal(set) var emptyDomains: DomainRef?
+  /// See `domainToFill`.
+  var domainBeingFilled: DomainRef?
   /// The clock as last read: nanoseconds.
   public internal(set) var coarseNow: UInt64 = 0
   /// Switches until the loop looks at clock and ring again.
@@ -204,6 +208,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   func unlink(_ domain: DomainRef) {
+    if pointee.domainBeingFilled == domain { pointee.domainBeingFilled = domain.pointee.next }
     if let next = domain.pointee.next { next.pointee.previous = domain.pointee.previous }
     if let previous = domain.pointee.previous {
       previous.pointee.next = domain.pointee.next

@@ -11,14 +11,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// on the parent's worker while the parent runs, or with nil for a host's first threads.
   public static func make(host: HostRef, parent: ThreadRef?, options: ThreadOptions) -> ThreadRef {
     let thread = ObjectPools.allocateThread()
-    let path: ThreadPathRef
-    if let parent {
-      let node = parent.pointee.path
-      node.pointee.children += 1
-      path = .make(parent: node, number: node.pointee.children)
-    } else {
-      path = .make(parent: nil, number: host.pointee.takeRootNumber())
-    }
+    let number = parent?.nextChild() ?? host.pointee.takeRootNumber()
+    let parentPath = parent?.pointee.pathForChildren
+    parentPath?.retain()
     let gd = mycpuIfWorker
     var home = options.cpu ?? gd?.pointee.cpu ?? 0
     if options.cpu == nil, !options.sharing, let gd, let steering = gd.steering {
@@ -27,9 +22,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     }
     thread.initialize(
       to: Thread(
-        host: host, id: host.pointee.takeThreadID(gd), path: path,
-        name: options.name.map(copyCString),
-        cpu: home, priority: options.priority, memoryLimit: options.memoryLimit))
+        host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
+        name: options.name.map(copyCString), cpu: home, priority: options.priority))
     thread.pointee.node = WaitNode(thread: thread)
     thread.pointee.timer = Timer(.wait, subject: UnsafeMutableRawPointer(thread))
     if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
@@ -39,6 +33,20 @@ extension UnsafeMutablePointer where Pointee == Thread {
     gd?.count(.threadsCreated)
     gd?.note(.create, thread.object)
     return thread
+  }
+
+  /// The number of its next child. On its worker while it runs.
+  private func nextChild() -> UInt32 {
+    let path: ThreadPathRef
+    if let made = pointee.pathForChildren {
+      path = made
+    } else {
+      pointee.parentPath?.retain()
+      path = .make(parent: pointee.parentPath, number: pointee.pathNumber)
+      pointee.pathForChildren = path
+    }
+    path.pointee.children += 1
+    return path.pointee.children
   }
 
   /// Start it: from now on it is some worker's. False if it was started before. Any worker, no lock
@@ -164,7 +172,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     dropScopes()
     failHeldRequests()
     let hadPort = closePort()
-    pointee.result = result
+    addressOf(&pointee.payload).dispose()
+    pointee.payload = result
     pointee.succeeded = succeeded
     pointee.waitable.lock.lock()
     pointee.lifecycleAtomic.store(
@@ -288,8 +297,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// The last reference is gone.
   func destroy() {
     if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
-    addressOf(&pointee.start).dispose()
-    addressOf(&pointee.result).dispose()
+    addressOf(&pointee.payload).dispose()
     if let inheritance = pointee.inheritance {
       Unmanaged<AnyObject>.fromOpaque(inheritance).release()
     }
@@ -308,7 +316,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     }
     pointee.systemCall?.release()
     pointee.request?.object.releaseObject()
-    pointee.path.release()
+    pointee.pathForChildren?.release()
+    pointee.parentPath?.release()
     pointee.name?.deallocate()
     pointee.waitText?.deallocate()
     deinitialize(count: 1)

@@ -235,7 +235,7 @@ public func retryDecode(_ L: OpaquePointer?) -> Int32 {
   owner.retainObject()
   defer { owner.releaseObject() }
   lwkt_pop(L, 3)
-  if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.start)) {
+  if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.payload)) {
     return startInside(L)
   }
   return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner, prefix: prefix)
@@ -306,7 +306,7 @@ private func refuseWait(_ L: LuaState) -> Int32 {
   let thread = currentThread
   thread.cancelBegunWait()
   if let message = thread.takeHandedMessage() { message.object.releaseObject() }
-  addressOf(&thread.pointee.start).dispose()
+  addressOf(&thread.pointee.payload).dispose()
   dropRequest(thread)
   return raise(L, "cannot wait in a finaliser (__gc)")
 }

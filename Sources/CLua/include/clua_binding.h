@@ -181,6 +181,11 @@ struct lwkt_heap {
   int globals_meta; /* the metatable of threads' globals, 0 in the main heap */
   int libraries;    /* C libraries that are loaded */
   int package_note; /* see package.c; 0 before the first use */
+  /* The strings that package.path and cpath were when they were noted, which the note keeps alive, and
+   * how many modules were preloaded. */
+  const char *noted_path;
+  const char *noted_cpath;
+  lua_Integer noted_preload;
 };
 
 static inline struct lwkt_heap *lwkt_heap_of(lua_State *L) {
