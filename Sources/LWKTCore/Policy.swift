@@ -5,8 +5,9 @@
 // system call that has ended is noticed first) the workers decide for themselves, at no cost; a policy
 // with a `Steering` is asked instead. A steered host with one worker is one kernel thread that does the
 // same in every run, as far as the world outside does: a seeded steering explores schedules, one that has
-// taken notes replays them. A steered worker pays a closure for each choice, any other a branch that it
-// predicts: the flag is `GlobalData.isObserved`, which it shares with the events (`Event.swift`).
+// taken notes replays them. A steered worker pays a closure for each choice, any other at most a branch
+// that it predicts: the flag is `GlobalData.isObserved`, which it shares with the events
+// (`Event.swift`).
 
 import CLWKT
 
@@ -77,27 +78,17 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     _slowPath(pointee.isObserved) ? pointee.host.pointee.policy.steering : nil
   }
 
-  /// The next thread to run, taken from the run queue; unless it must have its tokens first, the switch
-  /// to it is noted. In the loop.
-  @inline(__always)
-  func popNext() -> ThreadRef? {
-    if _slowPath(pointee.isObserved) { return popObserved() }
-    return pointee.runQueue.pop()
-  }
-
-  @inline(never)
-  private func popObserved() -> ThreadRef? {
+  /// Somebody listens or steers: bring the thread to run next to the head of the run queue; unless it must
+  /// have its tokens first, the switch to it is noted. In the loop, before each switch.
+  func prepareSwitch() {
     flushEventsIfMany()
-    guard let thread = popChosen() else { return nil }
-    if !thread.pointee.tokensLost { note(.switch, of: thread) }
-    return thread
-  }
-
-  private func popChosen() -> ThreadRef? {
-    guard let steering else { return pointee.runQueue.pop() }
     let count = pointee.runQueue.bestCount
-    guard count > 1 else { return pointee.runQueue.pop() }
-    return pointee.runQueue.popBest(checked(steering.next(pointee.cpu, count), count))
+    guard count > 0 else { return }
+    var number = 0
+    if count > 1, let steering { number = checked(steering.next(pointee.cpu, count), count) }
+    guard let thread = pointee.runQueue.popBest(number) else { return }
+    pointee.runQueue.prepend(thread)
+    if !thread.pointee.tokensLost { note(.switch, of: thread) }
   }
 
   /// The threads chained by `runNext` in the order that the steering wants. In the loop.

@@ -286,8 +286,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       if pointee.shared.pointee.attention.load(ordering: .relaxed) || pointee.switchesToPoll <= 0 {
         attend()
         if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return }
+        if pointee.isObserved { prepareSwitch() }
       }
-      guard let thread = popNext() else {
+      guard let thread = pointee.runQueue.pop() else {
         if !idle() { return }
         continue
       }
@@ -344,7 +345,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Between two threads: what others left, the clock, completed system calls, the end.
   @inline(never)
   func attend() {
-    pointee.switchesToPoll = GlobalData.switchesPerPoll
+    // Where somebody watches, each switch is prepared.
+    pointee.switchesToPoll = pointee.isObserved ? 0 : GlobalData.switchesPerPoll
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
     stopIfAsked()
     collectCyclesIfDue()
