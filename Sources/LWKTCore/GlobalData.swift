@@ -57,6 +57,16 @@ public struct GlobalData: ~Copyable {
   var parkedOutcome = RunOutcome.waiting
   /// See `moveSelf`.
   var departing: Departure?
+  // See `Freeze.swift`.
+  /// The only thread that may run, if the others are frozen.
+  var onlyThread: ThreadRef?
+  /// The others that would run, in order.
+  var firstAside: ThreadRef?
+  var lastAside: ThreadRef?
+  var keepsAccount = false
+  /// The thread whose turn is being timed, one reference, and since when.
+  var accounted: ThreadRef?
+  var accountedSince: UInt64 = 0
   /// Objects that may be in cycles, made here since the last search, and how many bring on the next.
   var holdersMade = 0
   var holdersLimit = 1000

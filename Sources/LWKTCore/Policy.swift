@@ -88,6 +88,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     if count > 1, let steering { number = checked(steering.next(pointee.cpu, count), count) }
     guard let thread = pointee.runQueue.popBest(number) else { return }
     pointee.runQueue.prepend(thread)
+    // Nor is there one to a thread that is only laid aside: see `Freeze.swift`.
+    if let only = pointee.onlyThread, only != thread { return }
     if !thread.pointee.tokensLost { note(.switch, of: thread) }
   }
 

@@ -293,6 +293,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         continue
       }
       publishLoad()
+      if pointee.onlyThread != nil, laysAside(thread) { continue }
       if thread.pointee.tokensLost {
         if !thread.regainTokens() { continue }
         note(.switch, of: thread)
@@ -304,6 +305,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   @inline(__always)
   private func runOnce(_ thread: ThreadRef) {
     let percpu = lwkt_percpu().unsafelyUnwrapped
+    if pointee.keepsAccount { openAccount(thread) }
     percpu.pointee.td = UnsafeMutableRawPointer(thread)
     pointee.switchesToPoll -= 1
     let shared = pointee.shared
@@ -330,6 +332,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     case .preempted:
       count(.preemptions)
       note(.preempt, of: thread)
+      if thread.pointee.calmPriority != nil { thread.calmDown() }
       pointee.boosts = 0
       pointee.runQueue.append(thread)
       publishLoad()
@@ -351,6 +354,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     stopIfAsked()
     collectCyclesIfDue()
     readClock()
+    watchOver()
     drainIPIs()
     if pointee.backlog.count > 0 { flushBacklog() }
     checkTimers()

@@ -122,6 +122,13 @@ public struct Thread: ~Copyable {
   /// Its name for its children, made with the first of them: one reference.
   var pathForChildren: ThreadPathRef?
 
+  /// It is urgent, because of Ctrl-C or `beUrgent`: the priority it goes back to, and when. Owner; others
+  /// read it for inspection.
+  var calmPriority: UInt8?
+  var calmAfter = UInt64.max
+  /// How long it has run, while its host kept account: nanoseconds. Owner.
+  public internal(set) var runNanoseconds: UInt64 = 0
+
   // MARK: Constant
 
   public let host: HostRef

@@ -88,6 +88,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// Owner.
   func setPriorityLocally(_ priority: UInt8) {
+    pointee.calmPriority = nil
     if pointee.flags.contains(.onRunQueue) {
       mycpu.pointee.runQueue.remove(self)
       pointee.priority = priority
@@ -97,7 +98,16 @@ extension UnsafeMutablePointer where Pointee == Thread {
     }
   }
 
-  public var priority: UInt8 { pointee.priority }
+  /// The one it was given, whatever it is for the moment.
+  public var priority: UInt8 { pointee.calmPriority ?? pointee.priority }
+
+  /// Go first for so long, and then at this priority, when the next quantum ends: what somebody waits
+  /// for is not to stand in line, but it is not to hold up others for good either. The current thread.
+  public func beUrgent(nanoseconds: UInt64, then calm: UInt8) {
+    pointee.priority = Thread.highestPriority
+    pointee.calmPriority = calm
+    pointee.calmAfter = mycpu.readClock() &+ nanoseconds
+  }
 
   /// Before `begin`.
   public func setInitialPriority(_ priority: UInt8) { pointee.priority = priority }
@@ -158,6 +168,24 @@ extension UnsafeMutablePointer where Pointee == Thread {
     guard word & 3 == 1, claim(word >> 2) else { return }
     pointee.wakeReason = .aborted
     lwktSchedule(self)
+  }
+
+  /// Has Ctrl-C come for this thread? Once for each; the thread itself.
+  public func takeInterrupt() -> Bool {
+    guard pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing) else {
+      return false
+    }
+    // Now it tells somebody, who waits for that; so it is not calm at once.
+    pointee.calmAfter = mycpu.readClock() &+ 50_000_000
+    return true
+  }
+
+  /// Its quantum is over: has it been urgent for long enough? Owner, while it is on no queue.
+  @inline(never)
+  func calmDown() {
+    guard let calm = pointee.calmPriority, mycpu.readClock() >= pointee.calmAfter else { return }
+    pointee.calmPriority = nil
+    pointee.priority = calm
   }
 
   // MARK: exit and join

@@ -46,12 +46,13 @@ extension CommandLine {
         return 1
       }
     }
+    let parts = parts(of: request)
     let lua = LuaProgram(
       workers: request.workers ?? LuaHost.usableCPUs, settings: request.settings,
-      sysport: request.sysport, listener: listener)
+      sysport: request.sysport, prompt: endsInteractively(parts) ? Repl.makePrompt() : nil,
+      listener: listener)
     if request.showsStatistics { lua.printStatisticsAtExit() }
-    return lua.run(
-      parts(of: request), program: program, arguments: request.arguments, zero: request.zero)
+    return lua.run(parts, program: program, arguments: request.arguments, zero: request.zero)
   }
 
   /// What is to be run, in order.
@@ -63,6 +64,10 @@ extension CommandLine {
     if request.isEmpty, !isInteractive { parts.append(.file(nil)) }
     if isInteractive { parts.append(.interactive) }
     return parts
+  }
+
+  private static func endsInteractively(_ parts: [LuaProgram.Part]) -> Bool {
+    if case .interactive? = parts.last { true } else { false }
   }
 
   /// What LUA_INIT says.
