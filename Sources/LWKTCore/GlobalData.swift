@@ -69,7 +69,7 @@ public struct GlobalData: ~Copyable {
   var accountedSince: UInt64 = 0
   /// Objects that may be in cycles, made here since the last search, and how many bring on the next.
   var holdersMade = 0
-  var holdersLimit = 1000
+  var holdersLimit = 4000
   /// Events that the listener has not been told of.
   var events: [Event] = []
   /// This worker has told its threads that the program ends.
