@@ -19,7 +19,7 @@ final class ThreadExtras {
   /// Thread ports: closed when it ends. One reference each.
   var ports: [PortRef] = []
   /// The outside answer it waits for.
-  var pending: LuaPending?
+  var pending: PendingAnswer?
   /// The most bytes its heap may take, if it has one of its own.
   var memoryLimit = 0
   /// Told of the end, with the results still on the coroutine's stack.

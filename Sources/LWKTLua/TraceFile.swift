@@ -11,21 +11,21 @@ import Glibc
 import LWKTCore
 
 /// A listener that writes to a file.
-public final class TraceFile: EventListener {
+package final class TraceFile: EventListener {
   /// Whose last events are written when the process ends. Set before it has threads.
   private nonisolated(unsafe) static var isOpen = false
   private nonisolated(unsafe) let file: UnsafeMutablePointer<FILE>
   private let start = lwkt_nanotime()
 
   /// Nil, with `errno` set, if the file cannot be written.
-  public init?(_ path: LuaProgram.Text) {
+  package init?(_ path: LuaProgram.Text) {
     guard let file = fopen(path, "we") else { return nil }
     self.file = file
     if !TraceFile.isOpen { atexit { flushOwnEvents() } }
     TraceFile.isOpen = true
   }
 
-  public func receive(_ events: [Event]) {
+  package func receive(_ events: [Event]) {
     var text = ""
     for event in events { text += line(event) }
     text.withUTF8 { bytes in _ = fwrite(bytes.baseAddress, 1, bytes.count, file) }
