@@ -209,6 +209,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     var woken: ThreadRef?
     while let node = pointee.waitable.waiters.popClaimed() {
       let thread = node.pointee.thread
+      // Who joins it is about to see how it ended.
+      if node.pointee.mode != .look { markNoticed() }
       thread.pointee.wakeReason = .ready
       thread.pointee.wakeIndex = node.pointee.index
       thread.pointee.runNext = woken
