@@ -87,7 +87,8 @@ docc: setup ## build the documentation of the Swift API, in .build-docc/LWKTLua.
 	  --output-path .build-docc/LWKTLua.doccarchive
 
 tsan: setup ## run all tests under the thread sanitizer
-	$(SANITIZED) $(TSAN) $(SWIFT) test --sanitize=thread --scratch-path .build-tsan
+	$(SANITIZED) $(TSAN) $(SWIFT) test --sanitize=thread --scratch-path .build-tsan \
+	  -Xlinker --wrap=__tsan_external_write
 
 asan: setup ## run all tests under the address and leak sanitizers
 	$(SANITIZED) $(ASAN) $(SWIFT) test --sanitize=address --scratch-path .build-asan

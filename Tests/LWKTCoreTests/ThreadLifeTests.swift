@@ -71,6 +71,41 @@ final class ThreadLifeTests: CoreTestCase {
     }
   }
 
+  /// A thread whose joiner waits when it dies is not kept for a second in case somebody notices it.
+  func testErrorsThatAJoinerWaitsForAreNoticed() {
+    let rig = Rig(workers: 1)
+    func failing() -> ThreadRef {
+      rig.spawn { script, _ in
+        script.pc += 1
+        return script.pc == 1 ? .yield : .fail()
+      }
+    }
+    let seenName = Log<String>()
+    rig.run {
+      let (joined, seen) = (failing(), failing())
+      seenName.add(seen.displayName)
+      rig.spawnStraight { thread in
+        let result = joined.waitForEnd(thread, deadline: nil, poll: false)
+        XCTAssertEqual(result, .waiting)
+        XCTAssertEqual(block(thread, result), .ready)
+        XCTAssertFalse(joined.pointee.succeeded)
+        XCTAssertEqual(joined.pointee.timer.index, -1)
+        return 0
+      }
+      // One that is told only that it has ended does not know how.
+      rig.spawnStraight { thread in
+        var index = 0
+        let result = [seen.object].withUnsafeBufferPointer {
+          thread.waitAny($0, deadline: nil, poll: false, index: &index)
+        }
+        XCTAssertEqual(result, .waiting)
+        XCTAssertEqual(block(thread, result), .ready)
+        return 0
+      }
+    }
+    XCTAssertEqual(rig.deaths.all, seenName.all)
+  }
+
   // MARK: The program's end finds threads in every state
 
   /// A wait of each kind, ended by the drain; and those that were never begun.
