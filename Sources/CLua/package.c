@@ -137,6 +137,7 @@ static int require(lua_State *L) {
   int results = atomic_load_explicit(&stock_require, memory_order_relaxed)(L);
   /* The stock function has put other things in the place of its arguments, but the name. */
   if (is_new) lwkt_call(L, lwkt_s_note_module);
+  lwkt_follow_globals(L);
   return results;
 }
 

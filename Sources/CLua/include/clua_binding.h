@@ -235,6 +235,17 @@ void lwkt_pushownenvironment(lua_State *L);
 /* Push the heap's standard globals. [-0, +1, -] */
 void lwkt_pushstandard(lua_State *L);
 
+/* ---- the globals of threads (globals.c) ---- */
+
+/* Have threads of this heap read their globals through to the standard ones. [-0, +0, m] */
+void lwkt_open_globals(lua_State *L);
+/* The table at `env`, if it is a thread's globals, is about to be seen as a table. Needs 6 stack slots.
+ * [-0, +0, m] */
+void lwkt_complete_globals(lua_State *L, int env);
+/* A module has been required: give the running thread's globals, if they are complete, what it has set.
+ * Needs 8 stack slots. [-0, +0, m] */
+void lwkt_follow_globals(lua_State *L);
+
 /* Close a dead or abandoned coroutine: its pending to-be-closed variables run. Returns the status;
  * the error value is on its stack. [-?, +?, -] */
 int lwkt_closethread(lua_State *L);
