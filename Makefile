@@ -53,6 +53,8 @@ setup: ## install what is missing (Debian packages, by apt)
 
 build: setup ## build the command for use, in .build/release
 	$(SWIFT) build $(RELEASE) --product lwkt-lua
+	@nm -D --defined-only .build/release/lwkt-lua | grep -q ' lua_pushinteger$$' || { \
+	  echo "C modules would not find Lua in .build/release/lwkt-lua: see link/ld" >&2; exit 1; }
 
 run: build ## count the words in this machine's documentation, a thread for each file
 	.build/release/lwkt-lua scripts/wordcount.lua $(TEXTS) </dev/null

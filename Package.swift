@@ -40,8 +40,14 @@ let package = Package(
       name: "lwkt-lua",
       dependencies: ["LWKTLua", "LWKTCore", "CLWKT"],
       swiftSettings: swiftSettings,
-      // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`.
-      linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]
+      // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`. What else
+      // is special, link/ld says.
+      linkerSettings: [
+        .unsafeFlags([
+          "-Xlinker", "--export-dynamic",
+          "-Xclang-linker", "--ld-path=" + Context.packageDirectory + "/link/ld",
+        ])
+      ]
     ),
     // Writes what is generated from the help table, for the project itself.
     .executableTarget(

@@ -60,6 +60,7 @@ static int print(lua_State *L) {
 /* The chunk at the top, freshly loaded: its _ENV is this thread's globals. */
 static void own_environment(lua_State *L) {
   if (!lua_isfunction(L, -1) || lua_iscfunction(L, -1)) return;
+  luaL_checkstack(L, 6, "stack overflow");
   lwkt_pushownenvironment(L);
   if (lua_istable(L, -1)) lwkt_complete_globals(L, -1);
   if (lua_setupvalue(L, -2, 1) == NULL) lua_pop(L, 1);

@@ -93,7 +93,7 @@ static int with_held(lua_State *L, int status, lua_KContext context) {
   return with_done(L, lua_pcallk(L, arguments, LUA_MULTRET, 0, held, with_done), held);
 }
 
-static int token_with(lua_State *L) {
+int lwkt_token_with(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_pushcfunction(L, l_token_get);
   lua_pushvalue(L, 1);
@@ -219,7 +219,7 @@ int lwkt_open_module(lua_State *L) {
   lua_pushcfunction(L, l_token_close);
   lua_setfield(L, -2, "__close");
   lua_getfield(L, -1, "__index");
-  lua_pushcfunction(L, token_with);
+  lua_pushcfunction(L, lwkt_token_with);
   lua_setfield(L, -2, "with");
   lua_pop(L, 1);
   lwkt_handle_setmetatable(L, LWKT_KIND_TOKEN);

@@ -13,38 +13,91 @@ LWKT_SHARED_SUPPORT(TRAMPOLINE)
 static const luaL_Reg counter_methods[] = {LWKT_COUNTER_METHODS(ENTRY){NULL, NULL}};
 static const luaL_Reg array_methods[] = {LWKT_ARRAY_METHODS(ENTRY){NULL, NULL}};
 
+/* ---- taking turns ---- */
+
+/* The token of the turns of the table at index 1 is pushed; they go on for a time that doubles with
+ * each time that an update has been late. */
+static void push_turns(lua_State *L, lua_Integer late) {
+  lua_pushinteger(L, late);
+  lwkt_call(L, lwkt_s_table_turns);
+  lua_remove(L, -2);
+}
+
+/* Call `step`, which changes the table at index 1, with all arguments, holding that token. */
+static int turn_done(lua_State *L, int status, lua_KContext arguments) {
+  (void)status;
+  return lua_gettop(L) - (int)arguments;
+}
+
+static int take_turn(lua_State *L, lua_CFunction step) {
+  int arguments = lua_gettop(L);
+  lua_pushcfunction(L, lwkt_token_with);
+  push_turns(L, 0);
+  lua_pushcfunction(L, step);
+  for (int index = 1; index <= arguments; index++) lua_pushvalue(L, index);
+  lua_callk(L, arguments + 2, LUA_MULTRET, arguments, turn_done);
+  return turn_done(L, LUA_OK, arguments);
+}
+
+/* ---- t:set(k, v) ---- */
+
+static int table_set(lua_State *L) {
+  if (!lwkt_s_table_crowded(L)) return lwkt_call(L, lwkt_s_table_set);
+  lwkt_call(L, lwkt_s_table_check);
+  luaL_checkany(L, 3);
+  return take_turn(L, l_table_set);
+}
+
 /* ---- t:update(k, fn) ---- */
 
-enum update_step { UPDATE_BEGIN, UPDATE_READ, UPDATE_CALLED };
+/* How often an update may be late before it takes turns with others. */
+enum { UPDATE_PATIENCE = 4 };
+
+/* The context of an update: how often it has been late, whether it has its turn, and the step. */
+enum { UPDATE_BEGIN, UPDATE_READ, UPDATE_CALLED, UPDATE_STEP = 3, UPDATE_TURN = 4, UPDATE_LATE = 8 };
+
+static int update_in_turn(lua_State *L);
 
 /* The stack: table, key, fn; then what was there (a holder of the box, or nil) and its value; then
  * in the value's place what fn made of it. Begins anew when somebody else was faster. */
-static int update_step(lua_State *L, int status, lua_KContext step) {
+static int update_step(lua_State *L, int status, lua_KContext context) {
   (void)status;
   for (;;) {
-    switch (step) {
+    switch (context & UPDATE_STEP) {
     case UPDATE_BEGIN:
       lua_settop(L, 3);
       lua_pushcfunction(L, l_table_old);
       lua_pushvalue(L, 1);
       lua_pushvalue(L, 2);
-      lua_callk(L, 2, 2, UPDATE_READ, update_step);
+      context |= UPDATE_READ;
+      lua_callk(L, 2, 2, context, update_step);
       /* fall through */
     case UPDATE_READ:
       lua_pushvalue(L, 3);
       lua_insert(L, -2);
-      lua_callk(L, 1, 1, UPDATE_CALLED, update_step);
+      context = (context & ~(lua_KContext)UPDATE_STEP) | UPDATE_CALLED;
+      lua_callk(L, 1, 1, context, update_step);
       /* fall through */
     default:
       if (lwkt_call(L, lwkt_s_table_replace)) return 1;
-      step = UPDATE_BEGIN;
+      context = (context & ~(lua_KContext)UPDATE_STEP) + UPDATE_LATE;
+      lua_settop(L, 3);
+      if (context & UPDATE_TURN) {
+        push_turns(L, context / UPDATE_LATE);
+      } else if (context >= UPDATE_PATIENCE * UPDATE_LATE) {
+        return take_turn(L, update_in_turn);
+      }
     }
   }
 }
 
+static int update_in_turn(lua_State *L) { return update_step(L, LUA_OK, UPDATE_TURN); }
+
 static int table_update(lua_State *L) {
   lwkt_call(L, lwkt_s_table_check);
   luaL_checktype(L, 3, LUA_TFUNCTION);
+  lua_settop(L, 3);
+  if (lwkt_s_table_crowded(L)) return take_turn(L, update_in_turn);
   return update_step(L, LUA_OK, UPDATE_BEGIN);
 }
 
@@ -63,7 +116,8 @@ static int table_pairs(lua_State *L) {
 }
 
 static const luaL_Reg table_methods[] = {
-    LWKT_TABLE_METHODS(ENTRY){"table_update", table_update},
+    LWKT_TABLE_METHODS(ENTRY){"table_set", table_set},
+    {"table_update", table_update},
     {"table_pairs", table_pairs},
     {NULL, NULL}};
 

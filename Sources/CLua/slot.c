@@ -3,7 +3,12 @@
  * A coroutine costs more to make than a short thread does otherwise. So the coroutine of a thread
  * that has ended stays at its place for the next one, unless somebody may know it: a script that has
  * asked `coroutine.running`, a hook, a C module, whoever looked into the registry. A thread's
- * coroutine is its own as far as anybody can see. */
+ * coroutine is its own as far as anybody can see.
+ *
+ * Most threads only read standard globals. A thread whose code can do no more than that with its
+ * globals has no table of its own: its function's _ENV is the standard table, where each access finds
+ * what it looks for at once. It gets a table, and its _ENV is changed, when anything asks for the
+ * thread's globals: a chunk that is loaded, a function that is received, a thread that is created. */
 #include "clua.h"
 
 void lwkt_open_slots(lua_State *L) {
@@ -16,13 +21,13 @@ void lwkt_open_slots(lua_State *L) {
   heap->libraries = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* In the anchors: the coroutine of a slot, and its globals. */
+/* In the anchors: the coroutine of a slot, and its globals: the table, or the function that goes on with
+ * the standard ones, or nothing as long as nobody has asked. */
 static lua_Integer coroutine_at(int slot) { return 2 * (lua_Integer)slot + 1; }
 static lua_Integer globals_at(int slot) { return 2 * (lua_Integer)slot + 2; }
 
 lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of) {
-  const struct lwkt_heap *heap = lwkt_heap_of(L);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->anchors);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->anchors);
   lua_State *co;
   if (lua_rawgeti(L, -1, coroutine_at(slot)) == LUA_TTHREAD) {
     co = lua_tothread(L, -1);
@@ -34,15 +39,9 @@ lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of) {
     lua_rawseti(L, -2, coroutine_at(slot));
   }
   if (environment_of >= 0) {
-    lua_rawgeti(L, -1, globals_at(environment_of));
-  } else if (heap->globals_meta == 0) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  } else {
-    lua_createtable(L, 0, 0);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, heap->globals_meta);
-    lua_setmetatable(L, -2);
+    lwkt_pushenvironment(L, environment_of);
+    lua_rawseti(L, -2, globals_at(slot));
   }
-  lua_rawseti(L, -2, globals_at(slot));
   lwkt_pop(L, 1);
   return co;
 }
@@ -78,10 +77,56 @@ bool lwkt_dropthread(lua_State *L, lua_State *co, int slot, bool keep) {
   return keep;
 }
 
+/* The function at the top has the standard globals at the top but one: it is to have those at `index`.
+ * [-0, +0, -] */
+static void change_environment(lua_State *L, int index) {
+  for (int upvalue = 1; lua_getupvalue(L, -1, upvalue) != NULL; upvalue++) {
+    bool is_standard = lua_rawequal(L, -1, -3);
+    lwkt_pop(L, 1);
+    if (is_standard) {
+      lua_pushvalue(L, index);
+      lua_setupvalue(L, -2, upvalue);
+      return;
+    }
+  }
+}
+
+/* Replace what stands for the globals of `slot` at the top, above the anchors, by a table. */
+static void make_environment(lua_State *L, const struct lwkt_heap *heap, int slot) {
+  int base = lua_gettop(L);
+  if (heap->globals_meta == 0) {
+    lwkt_pushstandard(L);
+  } else {
+    lua_createtable(L, 0, 0);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, heap->globals_meta);
+    lua_setmetatable(L, -2);
+  }
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, base - 1, globals_at(slot));
+  if (lua_isfunction(L, base)) {
+    lwkt_pushstandard(L);
+    lua_pushvalue(L, base);
+    change_environment(L, base + 1);
+    lwkt_pop(L, 2);
+  }
+  lua_copy(L, -1, base);
+  lwkt_pop(L, 1);
+}
+
 void lwkt_pushenvironment(lua_State *L, int slot) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->anchors);
-  lua_rawgeti(L, -1, globals_at(slot));
+  const struct lwkt_heap *heap = lwkt_heap_of(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->anchors);
+  if (lua_rawgeti(L, -1, globals_at(slot)) != LUA_TTABLE) make_environment(L, heap, slot);
   lua_copy(L, -1, -2);
+  lwkt_pop(L, 1);
+}
+
+void lwkt_usestandard(lua_State *L, int slot, int function) {
+  const struct lwkt_heap *heap = lwkt_heap_of(L);
+  function = lua_absindex(L, function);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->anchors);
+  lua_pushvalue(L, function);
+  lua_rawseti(L, -2, globals_at(slot));
   lwkt_pop(L, 1);
 }
 

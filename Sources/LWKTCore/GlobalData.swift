@@ -22,7 +22,7 @@ public struct GlobalData: ~Copyable {
   public internal(set) var coarseNow: UInt64 = 0
   /// Switches until the loop looks at clock and ring again.
   var switchesToPoll = GlobalData.switchesPerPoll
-  /// Threads woken to the head of the run queue since one was taken from the tail's side.
+  /// Threads woken to the head of the run queue since one was preempted.
   var boosts = 0
   /// IPIs that found their queue full.
   var backlog = IPIBacklog()
@@ -51,6 +51,9 @@ public struct GlobalData: ~Copyable {
   var parkedOutcome = RunOutcome.waiting
   /// See `moveSelf`.
   var departing: Departure?
+  /// Objects that may be in cycles, made here since the last search, and how many bring on the next.
+  var holdersMade = 0
+  var holdersLimit = 1000
   /// This worker has told its threads that the program ends.
   var isDraining = false
 
@@ -103,6 +106,8 @@ struct CPUShared: ~Copyable {
   let kernelThread = Atomic<UInt>(0)
   /// A thread is running.
   let isBusy = Atomic<Bool>(false)
+  /// It waits for the world to go on: see `WorldStop.swift`.
+  let isStopped = Atomic<Bool>(false)
   let counters: Counters
   private let padding1 = Padding()
 

@@ -110,6 +110,8 @@ public struct HostState: ~Copyable {
   private let roots = Atomic<UInt32>(0)
   let placement = Atomic<UInt32>(0)
   let lifeLock = Spinlock()
+  /// 1 while some worker wants the others to stand still: see `WorldStop.swift`. A futex.
+  let worldStop = Atomic<UInt32>(0)
   /// The thread that Ctrl-C is for, one reference, or 0. Release by whoever starts the program.
   let mainThread = Atomic<UInt>(0)
 
@@ -394,6 +396,7 @@ public final class Host: Sendable {
   deinit {
     if state.pointee.phase.load(ordering: .acquiring) != HostPhase.stopped { endUnrun() }
     state.dropNames()
+    state.dropAnswered()
     state.dropSysportPort()
     state.deinitialize(count: 1)
     state.deallocate()

@@ -202,6 +202,7 @@ extension UnsafeMutablePointer where Pointee == Message {
     let answer = root.answer
     answer.dispose()
     answer.pointee = payload
+    if answer.holdsMessages { root.pointee.sender?.pointee.host.registerAnswered(root) }
     root.pointee.errno = errno
     root.completeReply()
     return true

@@ -293,6 +293,26 @@ extension UnsafeMutablePointer where Pointee == Port {
     )
   }
 
+  /// Is there a message in its queues? For `Cycles.swift`, like the next.
+  var hasQueue: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.queue.first != nil || pointee.urgentQueue.first != nil
+  }
+
+  /// Call `body`, which takes no lock, for each queued message.
+  func forEachQueued(_ body: (MessageRef) -> Void) {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    for first in [pointee.queue.first, pointee.urgentQueue.first] {
+      var message = first
+      while let current = message {
+        message = current.pointee.next
+        body(current)
+      }
+    }
+  }
+
   func enqueueReply(_ message: MessageRef) -> Bool { enqueueForwarded(message) }
 
   /// Take `message` out of the queue again if it is still there. The queue's reference is then the

@@ -1,8 +1,9 @@
 // Monitor.swift: the kernel thread that watches the workers.
 //
 // It never touches a thread. Every tick it looks at each worker's public words: has the same thread
-// run for a whole quantum while others wait, is a timer due, has an IPI gone unanswered? Then it has
-// the binding signal that worker. It sleeps when all workers do.
+// run for a whole quantum while others wait, has an IPI gone unanswered? Then it has the binding signal
+// that worker. When a busy worker has a timer it looks just after that is due: a worker that switches
+// has seen to it by then, one that does not is signalled. It sleeps when all workers do.
 
 import CLWKT
 import Glibc
@@ -16,8 +17,11 @@ final class Monitor: Sendable {
   private nonisolated(unsafe) let sleepWord: UnsafeMutablePointer<Atomic<UInt32>>
   private nonisolated(unsafe) var host: HostRef?
 
-  /// Nanoseconds between two looks.
+  /// Nanoseconds between two looks, at most and at least.
   static let tick: UInt64 = 2_000_000
+  static let leastTick: UInt64 = 200_000
+  /// How many nanoseconds after a timer was due its worker is signalled.
+  static let grace: UInt64 = 50_000
 
   private enum Sleep {
     static let awake: UInt32 = 0
@@ -76,6 +80,10 @@ final class Monitor: Sendable {
   private struct Seen {
     var switches: UInt64 = 0
     var since: UInt64 = 0
+    /// When it was last signalled, and the timer that was the earliest then: it is not signalled for
+    /// that one again until a tick later.
+    var pressed: UInt64 = 0
+    var pressedFor: UInt64 = 0
   }
 
   /// Until every worker has left its loop: one that computes on after `stop` must be told to let go
@@ -85,13 +93,17 @@ final class Monitor: Sendable {
     guard let host else { return }
     var seen = [Seen](repeating: Seen(), count: host.pointee.workerCount)
     var quietTicks = 0
-    while sleep(deeply: quietTicks > 4, host) {
+    var pause = Monitor.tick
+    while sleep(pause, deeply: quietTicks > 4, host) {
       quietTicks = host.pointee.active.load(ordering: .acquiring) == 0 ? quietTicks + 1 : 0
       if lwkt_take_interrupt() { host.interruptMain() }
       let now = lwkt_nanotime()
+      var next = now + Monitor.tick
       for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring) {
         look(host, cpu, now, &seen[cpu])
+        next = min(next, whenToLook(host.shared(cpu), now, seen[cpu]))
       }
+      pause = max(next, now + Monitor.leastTick) - now
       host.pressInterrupt()
       if now > host.pointee.drainDeadline.load(ordering: .acquiring),
         host.pointee.phase.load(ordering: .acquiring) == HostPhase.draining
@@ -101,16 +113,16 @@ final class Monitor: Sendable {
     }
   }
 
-  /// Sleep for a tick, or until a worker wakes. False when there is nothing left to watch. What is
+  /// Sleep for `pause`, or until a worker wakes. False when there is nothing left to watch. What is
   /// asked after the store to `sleepWord` was changed before a waker's look at it, or is seen.
-  private func sleep(deeply: Bool, _ host: HostRef) -> Bool {
+  private func sleep(_ pause: UInt64, deeply: Bool, _ host: HostRef) -> Bool {
     let kind = deeply ? Sleep.deep : Sleep.ticking
     sleepWord.pointee.store(kind, ordering: .sequentiallyConsistent)
     defer { sleepWord.pointee.store(Sleep.awake, ordering: .relaxed) }
     let phase = host.pointee.phase.load(ordering: .sequentiallyConsistent)
     if phase == HostPhase.stopped, host.allLoopsEnded { return false }
     if !deeply {
-      _ = lwkt_futex_wait(sleepWord, kind, Int64(Monitor.tick))
+      _ = lwkt_futex_wait(sleepWord, kind, Int64(pause))
     } else if phase == HostPhase.running,
       host.pointee.active.load(ordering: .sequentiallyConsistent) == 0
     {
@@ -124,18 +136,18 @@ final class Monitor: Sendable {
   private func look(_ host: HostRef, _ cpu: Int, _ now: UInt64, _ seen: inout Seen) {
     let shared = host.shared(cpu)
     let switches = shared.pointee.counters.get(.switches)
-    let isDue = shared.pointee.nextDeadline.load(ordering: .relaxed) <= now
-    if switches != seen.switches {
+    let isBusy = shared.pointee.isBusy.load(ordering: .relaxed)
+    let isAsked = shared.pointee.attention.load(ordering: .relaxed)
+    let due = shared.pointee.nextDeadline.load(ordering: .relaxed)
+    let isLate =
+      isBusy && due <= now && (due != seen.pressedFor || now - seen.pressed >= Monitor.tick)
+    if isLate { shared.pointee.attention.store(true, ordering: .releasing) }
+    if switches != seen.switches || !isBusy {
       seen.switches = switches
       seen.since = now
-      if isDue { shared.pointee.attention.store(true, ordering: .releasing) }
+      if isLate, now - due >= Monitor.grace { press(host, cpu, now, due, &seen) }
       return
     }
-    guard shared.pointee.isBusy.load(ordering: .relaxed) else {
-      seen.since = now
-      return
-    }
-    let isAsked = shared.pointee.attention.load(ordering: .relaxed)
     let wanted =
       host.isDraining || shared.pointee.load.load(ordering: .relaxed) > 0
       || shared.pointee.inFlight.load(ordering: .relaxed) > 0
@@ -143,11 +155,30 @@ final class Monitor: Sendable {
       host.startMoreWorkers()
     }
     if wanted { wakeAnIdleWorker(host, besides: cpu) }
-    guard isDue || isAsked || (wanted && now &- seen.since >= host.pointee.policy.quantum) else {
-      return
+    if isAsked || isLate || (wanted && now &- seen.since >= host.pointee.policy.quantum) {
+      shared.pointee.attention.store(true, ordering: .releasing)
+      press(host, cpu, now, due, &seen)
     }
-    shared.pointee.attention.store(true, ordering: .releasing)
+  }
+
+  private func press(
+    _ host: HostRef, _ cpu: Int, _ now: UInt64, _ due: UInt64, _ seen: inout Seen
+  ) {
+    seen.pressed = now
+    seen.pressedFor = due
     host.preemptWorker(cpu)
+  }
+
+  /// When a worker's timers want it looked at: `.max` if it sees to them itself, between two threads
+  /// or asleep. Who was just signalled is looked at soon, to learn of the timer that comes next.
+  private func whenToLook(
+    _ shared: UnsafeMutablePointer<CPUShared>, _ now: UInt64, _ seen: Seen
+  ) -> UInt64 {
+    guard shared.pointee.isBusy.load(ordering: .relaxed) else { return .max }
+    let due = shared.pointee.nextDeadline.load(ordering: .relaxed)
+    if due == .max { return .max }
+    if due != seen.pressedFor { return due + Monitor.grace }
+    return seen.pressed == now ? now : seen.pressed + Monitor.tick
   }
 
   /// A worker computes while its threads wait: somebody who sleeps might take some.

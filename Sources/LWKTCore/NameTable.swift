@@ -1,4 +1,5 @@
-// NameTable.swift: what can be found by name, and the lists of all ports and tokens.
+// NameTable.swift: what can be found by name, and the lists of all ports, tokens, and objects among
+// which there may be cycles.
 
 import Synchronization
 
@@ -12,6 +13,7 @@ final class NameTable: Sendable {
     var firstPort: PortRef?
     var firstToken: TokenRef?
     var tokenNumber = 0
+    var holders = Holders()
   }
 
   private let lock = Spinlock()
@@ -34,6 +36,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
       if let first = tables.firstPort { first.pointee.registryPrevious = port }
       tables.firstPort = port
     }
+    mycpuIfWorker?.noteHolder()
   }
 
   func unregister(_ port: PortRef) {

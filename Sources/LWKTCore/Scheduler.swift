@@ -104,14 +104,12 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   /// A thread woken by the clock or the kernel goes first, so that a ticker is on time among hogs;
-  /// but not for ever, so that it cannot starve them.
+  /// but not for ever, so that it cannot starve them: only so often until one of those has run so long
+  /// that it was preempted.
   func scheduleFirst(_ thread: ThreadRef) {
     guard thread.cpu == pointee.cpu, thread.domain?.pointee.isAdopted ?? true,
       pointee.boosts < 64
-    else {
-      pointee.boosts = 0
-      return lwktSchedule(thread)
-    }
+    else { return lwktSchedule(thread) }
     pointee.boosts += 1
     pointee.runQueue.prepend(thread)
     publishLoad()
@@ -324,6 +322,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       publishLoad()
     case .preempted:
       count(.preemptions)
+      pointee.boosts = 0
       pointee.runQueue.append(thread)
       publishLoad()
       pointee.switchesToPoll = 0
@@ -340,6 +339,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func attend() {
     pointee.switchesToPoll = GlobalData.switchesPerPoll
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
+    stopIfAsked()
+    collectCyclesIfDue()
     readClock()
     drainIPIs()
     if pointee.backlog.count > 0 { flushBacklog() }

@@ -5,6 +5,10 @@
 // without one. That the box for a key is still the same tells an update that nobody has changed the
 // value meanwhile; who compares holds a reference, so that no other box can have its address.
 //
+// Updates make their new value without a lock and begin anew when they come too late. One that comes
+// too late again and again makes the table *crowded*: for a short time all that change it take turns by
+// a token, so that a slow one has its turn too.
+//
 // The boxes are chained in the buckets of 16 shards, each with a lock of its own. A shard grows by
 // one bucket at a time (linear hashing), so that no operation but a snapshot holds a lock for long.
 
@@ -44,6 +48,8 @@ public struct SharedBox: ~Copyable {
   let keyCount: Int
   /// The object that the key stands for, owned.
   let keyObject: ObjectRef?
+  /// The id of the thread that stored it.
+  let writer: UInt64
   /// Owned. Decoded by any worker, and by several at a time.
   public var payload: Payload
   /// Guarded by the shard's lock.
@@ -55,7 +61,7 @@ extension UnsafeMutablePointer where Pointee == SharedBox {
 
   /// A box with one reference, the caller's; it takes over the payload. Any kernel thread, no lock
   /// held.
-  public static func make(_ key: SharedKey, _ payload: Payload) -> BoxRef {
+  public static func make(_ key: SharedKey, _ payload: Payload, writer: ThreadRef) -> BoxRef {
     let size = MemoryLayout<SharedBox>.stride
     let memory = UnsafeMutableRawPointer.allocate(
       byteCount: size + key.bytes.count, alignment: 16)
@@ -64,7 +70,7 @@ extension UnsafeMutablePointer where Pointee == SharedBox {
     box.initialize(
       to: SharedBox(
         header: ObjectHeader(.box), hash: key.hash, keyTag: key.tag, keyCount: key.bytes.count,
-        keyObject: key.object, payload: payload, next: nil))
+        keyObject: key.object, writer: writer.pointee.id, payload: payload, next: nil))
     UnsafeMutableRawBufferPointer(start: memory + size, count: key.bytes.count)
       .copyMemory(from: key.bytes)
     return box
@@ -175,6 +181,15 @@ struct TableShard: ~Copyable {
 public struct SharedTable: ~Copyable {
   let head: SharedHead
   let shards: UnsafeMutablePointer<TableShard>
+  let host: HostRef
+  /// The host's list of all tables.
+  var registryNext: TableRef?
+  var registryPrevious: TableRef?
+  /// When it is no longer crowded, on the workers' coarse clocks; 0 when it has not been lately. Relaxed:
+  /// who does not see it yet is late once more.
+  let crowdedUntil = Atomic<UInt64>(0)
+  /// The token of those that take turns, made when first needed: one reference, or 0. Set once.
+  let turns = Atomic<UInt>(0)
 
   static let shardBits = 4
   static let shardCount = 1 << shardBits
@@ -184,30 +199,61 @@ extension UnsafeMutablePointer where Pointee == SharedTable {
   public var object: ObjectRef { ObjectRef(self) }
 
   /// An empty table with one reference, the caller's. Any kernel thread.
-  public static func make(guardToken: TokenRef?) -> TableRef {
+  public static func make(guardToken: TokenRef?, host: HostRef) -> TableRef {
     let table = TableRef.allocate(capacity: 1)
     let shards = UnsafeMutablePointer<TableShard>.allocate(capacity: SharedTable.shardCount)
     for shard in 0..<SharedTable.shardCount { (shards + shard).initialize(to: TableShard()) }
     table.initialize(
-      to: SharedTable(head: SharedHead(.table, guardToken: guardToken), shards: shards))
+      to: SharedTable(
+        head: SharedHead(.table, guardToken: guardToken), shards: shards, host: host))
+    host.register(table)
     return table
   }
 
   func destroy() {
+    pointee.host.unregister(self)
+    forEachBox { $0.object.releaseObject() }
+    pointee.shards.deinitialize(count: SharedTable.shardCount)
+    pointee.shards.deallocate()
+    TokenRef(bitPattern: pointee.turns.load(ordering: .acquiring))?.object.releaseObject()
+    deinitialize(count: 1)
+    deallocate()
+  }
+
+  /// Call `body` for each box, which may go with that. Nobody else uses the table.
+  func forEachBox(_ body: (BoxRef) -> Void) {
     for number in 0..<SharedTable.shardCount {
       let shard = pointee.shards + number
       for bucket in 0..<shard.pointee.bucketCount {
         var box = shard.pointee.bucket(at: bucket).pointee
         while let current = box {
           box = current.pointee.next
-          current.object.releaseObject()
+          body(current)
         }
       }
     }
-    pointee.shards.deinitialize(count: SharedTable.shardCount)
-    pointee.shards.deallocate()
-    deinitialize(count: 1)
-    deallocate()
+  }
+
+  /// Without anything in it. Nobody else uses the table, but what is let go of may be in others, and so
+  /// lead back here.
+  func clear() {
+    var boxes: BoxRef?
+    for number in 0..<SharedTable.shardCount {
+      let shard = pointee.shards + number
+      for bucket in 0..<shard.pointee.bucketCount {
+        let first = shard.pointee.bucket(at: bucket)
+        while let box = first.pointee {
+          first.pointee = box.pointee.next
+          box.pointee.next = boxes
+          boxes = box
+        }
+      }
+      shard.pointee.count = 0
+    }
+    while let box = boxes {
+      boxes = box.pointee.next
+      box.object.releaseObject()
+    }
   }
 
   @inline(__always)
@@ -238,19 +284,26 @@ extension UnsafeMutablePointer where Pointee == SharedTable {
     case box(BoxRef?)
   }
 
+  /// What came of an exchange.
+  public enum Exchange: Sendable {
+    case stored
+    /// It was not what was expected, but what the thread of this id has stored; nil: nothing.
+    case late(writer: UInt64?)
+  }
+
   /// Put `new` (whose reference is used up) in the place of what there is for `key`, or remove that.
-  /// False, and the reference given back, if it is not what was expected. Any kernel thread, no lock
-  /// held.
-  public func exchange(_ key: SharedKey, _ expected: Expectation, new: BoxRef?) -> Bool {
+  /// When late, the reference is given back. Any kernel thread, no lock held.
+  public func exchange(_ key: SharedKey, _ expected: Expectation, new: BoxRef?) -> Exchange {
     let shard = shard(key)
     shard.pointee.lock.lock()
     var link = shard.pointee.bucket(for: key.hash)
     while let current = link.pointee, !current.has(key) { link = addressOf(&current.pointee.next) }
     let old = link.pointee
     if case .box(let box) = expected, box != old {
+      let writer = old?.pointee.writer
       shard.pointee.lock.unlock()
       new?.object.releaseObject()
-      return false
+      return .late(writer: writer)
     }
     if let new {
       new.pointee.next = old?.pointee.next
@@ -263,7 +316,38 @@ extension UnsafeMutablePointer where Pointee == SharedTable {
     }
     shard.pointee.lock.unlock()
     old?.object.releaseObject()
-    return true
+    return .stored
+  }
+
+  // MARK: Turns
+
+  /// How long a table stays crowded after an update was late too often: nanoseconds. An update that is
+  /// late in its turn takes longer than that: it doubles.
+  private static var crowdedFor: UInt64 { 20_000_000 }
+
+  /// Do those that change it take turns now? A worker.
+  @inline(__always)
+  public var isCrowded: Bool {
+    let until = pointee.crowdedUntil.load(ordering: .relaxed)
+    return until != 0 && until > mycpu.pointee.coarseNow
+  }
+
+  /// An update has been late too often, and then so many times in its turn. A worker.
+  public func noteCrowd(late: Int) {
+    let time = Self.crowdedFor << UInt64(min(max(late, 0), 10))
+    let until = max(mycpu.readClock() &+ time, pointee.crowdedUntil.load(ordering: .relaxed))
+    pointee.crowdedUntil.store(until, ordering: .relaxed)
+  }
+
+  /// The token by which those take turns that change it, borrowed. Any kernel thread.
+  public var turns: TokenRef {
+    if let token = TokenRef(bitPattern: pointee.turns.load(ordering: .acquiring)) { return token }
+    let token = pointee.host.token(named: nil)
+    let swap = pointee.turns.compareExchange(
+      expected: 0, desired: UInt(bitPattern: token), ordering: .acquiringAndReleasing)
+    if swap.exchanged { return token }
+    token.object.releaseObject()
+    return TokenRef(bitPattern: swap.original).unsafelyUnwrapped
   }
 
   private func lockAll() {

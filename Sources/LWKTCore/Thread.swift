@@ -139,6 +139,13 @@ public struct Thread: ~Copyable {
   /// Ports to tell of the end: one reference each. Locked.
   var notify: UnsafeMutablePointer<NotifyEntry>?
 
+  // MARK: The host's list of threads that are over and hold objects: see `Cycles.swift`
+
+  /// Under the lock of the host's names, like the links.
+  var isEndedHolder = false
+  var endedNext: ThreadRef?
+  var endedPrevious: ThreadRef?
+
   // MARK: The owner's list of all its threads
 
   var registry = Registry.none

@@ -108,6 +108,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       return
     }
     cancel(Self.abortBit)
+    if isDead, box.holdsObjects { pointee.host.registerEnded(self) }
   }
 
   /// Abort it because the program is over: that it ends by this is no error of its own. Owner.
@@ -171,6 +172,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let notify = pointee.notify
     pointee.notify = nil
     pointee.waitable.lock.unlock()
+    if holdsObjects { pointee.host.registerEnded(self) }
     // One that was made meanwhile is closed here, or by its maker: see `messagePort`.
     if !hadPort { closePort() }
     scheduleChain(woken)
@@ -277,6 +279,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// The last reference is gone.
   func destroy() {
+    if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
     addressOf(&pointee.start).dispose()
     addressOf(&pointee.result).dispose()
     if let inheritance = pointee.inheritance {

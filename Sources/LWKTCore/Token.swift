@@ -11,10 +11,14 @@
 //     every other holder runs, and so gives its tokens up sooner or later.
 //   * A token that falls free wakes its first waiter but is not handed over: whoever runs may have it
 //     first, which keeps a hot token from costing a switch each time. A waiter that was passed over
-//     `patience` times makes the token *starved*: then it is handed over in order, and newcomers
-//     queue up behind. So do `mostJoined` sharers that join others while somebody waits, for else
-//     they could take turns for ever. A token is made starved only while it is held: the release
-//     that must come hands it over.
+//     `patience` times is *overdue*: the release that finds it at the head of the queue hands the
+//     token over to it. Who waits again after a failure goes to the head, so it comes to that. And
+//     while there is a new one the token is *starved*: newcomers queue up behind, and the next
+//     release hands it over to whoever is first, once. Once is enough: a token that stayed so until
+//     nobody waits, while its threads come back for it, would cost a switch each time for ever.
+//   * `mostJoined` sharers that join others while somebody waits make it starved too, for else they
+//     could take turns for ever. A token is made starved only while it is held: the release that must
+//     come hands it over.
 
 import CLWKT
 import Synchronization
@@ -33,7 +37,7 @@ public struct Token: ~Copyable {
   /// Raised whenever somebody other than the last holder gets it.
   var generation: UInt64 = 0
   var lastHolder: UInt64 = 0
-  /// It is handed over in order until nobody waits.
+  /// The next release hands it over, and till then nobody takes it who does not wait for it.
   var isStarved = false
   /// Sharers that have joined others since a waiter was last woken.
   var joined = 0
@@ -197,7 +201,7 @@ extension UnsafeMutablePointer where Pointee == Token {
   }
 
   /// Lock held: wake the first waiter that could have it, and all sharers next in line if it shares.
-  /// A starved token is theirs at once.
+  /// It is theirs at once if the token is starved or they are overdue.
   @inline(never)
   private func wakeWaiters() -> ThreadRef? {
     var woken: ThreadRef?
@@ -208,7 +212,7 @@ extension UnsafeMutablePointer where Pointee == Token {
       pointee.waitable.waiters.unlink(node)
       pointee.joined = 0
       guard thread.claim(node.pointee.ticket) else { continue }
-      if pointee.isStarved {
+      if pointee.isStarved || node.pointee.isOverdue {
         grant(thread, shared: shared)
         thread.pointee.wakeIndex = 1
       } else {
@@ -219,7 +223,7 @@ extension UnsafeMutablePointer where Pointee == Token {
       woken = thread
       if !shared { break }
     }
-    if pointee.waitable.waiters.first == nil { pointee.isStarved = false }
+    if woken != nil || pointee.waitable.waiters.first == nil { pointee.isStarved = false }
     return woken
   }
 }

@@ -128,7 +128,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
         if reference.generation == 0 { stack.pointee.references[index].generation = generation }
         continue
       }
-      if stack.pointee.failures >= Token.patience { token.pointee.isStarved = true }
+      let isOverdue = stack.pointee.failures >= Token.patience
+      if isOverdue { token.pointee.isStarved = true }
       let ticket = beginWait(.token, on: token.object, interruptible: pointee.regain.isGet)
       pointee.regain.waitingFor = index
       pointee.waitToken.store(UInt(bitPattern: token), ordering: .relaxed)
@@ -139,6 +140,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
         token.pointee.waitable.waiters.unlink(ownNode)
         token.pointee.waitable.waiters.prepend(ownNode)
       }
+      ownNode.pointee.isOverdue = isOverdue
       token.pointee.waitable.lock.unlock()
       guard pointee.regain.isGet, abortedMeanwhile(ticket: ticket) else { return false }
       unlinkNode(ownNode)

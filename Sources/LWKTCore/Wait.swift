@@ -65,6 +65,8 @@ public struct WaitNode {
   var index: Int32 = -1
   var mode: Mode = .take
   var isLinked = false
+  /// For a token: it is handed over when this node stands first. Guarded by the object's lock.
+  var isOverdue = false
 
   var thread: ThreadRef { owner.unsafelyUnwrapped }
 

@@ -43,6 +43,9 @@ enum BytecodeFormat {
   static let shortConstant: UInt8 = 0x04
   static let longConstant: UInt8 = 0x14
 
+  /// Globals that lead to a thread's globals by a way that the code does not show.
+  static let changers = ["debug", "package", "require"]
+
   /// Lua's compiler nests functions no deeper than this.
   static let nestingLimit = 255
 
@@ -154,6 +157,9 @@ struct BytecodeUpvalue: BitwiseCopyable {
   /// It is taken as a value, or asked for `_G`: if it is the globals table, any constant string
   /// may be the name of a global.
   var isTaken = false
+  /// Fields of it are assigned, or it is asked for a library by which that can be done: if it is the
+  /// globals table, the code may change it.
+  var isChanged = false
 }
 
 /// Why a dump was not understood.
@@ -284,7 +290,10 @@ extension BytecodeAnalysis {
       case BytecodeFormat.getTabUp:
         if let upvalue = root(b) { note(Int(c), strings, upvalue) }
       case BytecodeFormat.setTabUp:
-        if let upvalue = root(a) { note(Int(b), strings, upvalue) }
+        if let upvalue = root(a) {
+          upvalues[Int(upvalue)].isChanged = true
+          note(Int(b), strings, upvalue)
+        }
       default:
         break
       }
@@ -295,7 +304,10 @@ extension BytecodeAnalysis {
   private mutating func note(_ index: Int, _ strings: [ByteSpan?], _ upvalue: UInt32) {
     guard index < strings.count, let name = strings[index] else { return }
     let bytes = reader.bytes(name)
-    if bytes.elementsEqual([0x5F, 0x47]) { upvalues[Int(upvalue)].isTaken = true }
+    if bytes.elementsEqual("_G".utf8) { upvalues[Int(upvalue)].isTaken = true }
+    if BytecodeFormat.changers.contains(where: { bytes.elementsEqual($0.utf8) }) {
+      upvalues[Int(upvalue)].isChanged = true
+    }
     if isNew(name, upvalue) { names.append(BytecodeName(upvalue: upvalue, name: name)) }
   }
 

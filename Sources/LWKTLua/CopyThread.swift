@@ -126,6 +126,19 @@ private func needsGlobals(
   return false
 }
 
+/// Is all that the thread function can do with its globals to read standard ones? Then it needs no table
+/// of its own. `payload` is a new thread's.
+@inline(__always)
+func readsStandardGlobals(_ payload: UnsafeMutablePointer<Payload>) -> Bool {
+  guard payload.pointee.buffer == nil else { return false }
+  var reader = SlotReader(payload)
+  let code = reader.object().assumingMemoryBound(to: Code.self)
+  guard let number = reader.firstEnvironment(below: Int(code.notes.pointee.upvalueCount)) else {
+    return false
+  }
+  return !code.upvalues[number].isTaken && !code.upvalues[number].isChanged
+}
+
 /// Push the function and the arguments of a new thread; `.values` counts both. The payload stays as
 /// it is. Globals that travel along are set in the table at `context.environment`, the new
 /// thread's.

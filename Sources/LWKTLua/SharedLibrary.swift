@@ -84,7 +84,9 @@ public func sharedTable(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   switch sharedOptions(L, 1) {
   case .bad(let result): return result
-  case .guardToken(let token): return pushNew(L, TableRef.make(guardToken: token).object)
+  case .guardToken(let token):
+    return pushNew(
+      L, TableRef.make(guardToken: token, host: currentThread.pointee.host).object)
   }
 }
 

@@ -129,7 +129,7 @@ public func tableSet(_ L: OpaquePointer?) -> Int32 {
 
 /// A box for the value that was copied; for nil none.
 private func makeBox(_ key: SharedKey, _ payload: Payload) -> BoxRef? {
-  payload.count == 0 ? nil : BoxRef.make(key, payload)
+  payload.count == 0 ? nil : BoxRef.make(key, payload, writer: currentThread)
 }
 
 @c(lwkt_s_table_len)
@@ -170,6 +170,24 @@ public func tableOld(_ L: OpaquePointer?) -> Int32 {
   return copyIn(L, box.payload, owner: box.object, prefix: 1)
 }
 
+/// Do those that change the table at index 1 take turns now? Lua API that allocates: none.
+@c(lwkt_s_table_crowded)
+public func tableCrowded(_ L: OpaquePointer?) -> Bool {
+  tableArgument(L.unsafelyUnwrapped)?.isCrowded ?? false
+}
+
+/// Push the token of those turns. An update has been late as often in its turn as the integer at the top
+/// says: they go on for some time yet.
+@c(lwkt_s_table_turns)
+public func tableTurns(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  guard let table = tableArgument(L) else { return badType(L, 1, "shared table") }
+  _ = lua_checkstack(L, 4)
+  table.noteCrowd(late: Int(truncatingIfNeeded: lua_tointegerx(L, -1, nil)))
+  pushHandle(L, table.turns.object)
+  return 1
+}
+
 /// Store what the function made of the old value: table, key, function, holder, new value. Returns 1,
 /// the new value, or 0 if somebody else has stored another meanwhile.
 @c(lwkt_s_table_replace)
@@ -182,11 +200,27 @@ public func tableReplace(_ L: OpaquePointer?) -> Int32 {
     guard copyOut(L, 5, 1, "update", &payload) else { return resultError }
   }
   let old = lwkt_takeholder(L, 4)
-  let isStored = key.with {
+  let result = key.with {
     table.exchange($0, .box(old?.box), new: makeBox($0, payload))
   }
   old?.releaseObject()
-  return isStored ? 1 : 0
+  switch result {
+  case .stored: return 1
+  case .late(let writer):
+    if writer == currentThread.pointee.id {
+      return raise(
+        L,
+        "update: the function has itself set the key " + shownKey(L, 2)
+          + ", so its result is out of date: let it return the new value")
+    }
+    return 0
+  }
+}
+
+/// A key as a message shows it.
+private func shownKey(_ L: LuaState, _ index: Int32) -> String {
+  lua_type(L, index) == LUA_TBOOLEAN
+    ? (lua_toboolean(L, index) != 0 ? "true" : "false") : shown(L, index)
 }
 
 // MARK: pairs

@@ -59,14 +59,16 @@ public func firstTurn(
 /// count of arguments. Lua API that allocates: as decoding.
 private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
   let payload = addressOf(&thread.pointee.start)
-  lwkt_pushenvironment(L, thread.pointee.slot)
-  let context = CopyContext(
-    state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
+  let heap = LuaHeap.of(L)
+  let usesStandard = !heap.pointee.isMain && readsStandardGlobals(payload)
+  if usesStandard { lwkt_pushstandard(L) } else { lwkt_pushenvironment(L, thread.pointee.slot) }
+  let context = CopyContext(state: heap.pointee.copyState, environment: lua_gettop(L))
   let result = decodeThread(L, payload, context: context)
   switch result {
   case .values(let count):
     lua_rotate(L, 1, -1)
     lwkt_pop(L, 1)
+    if usesStandard { lwkt_usestandard(L, thread.pointee.slot, 1) }
     payload.dispose()
     return count - 1
   case .failed, .needsModule:

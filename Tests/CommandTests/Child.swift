@@ -30,9 +30,12 @@ struct Ended: CustomStringConvertible {
   var command: String
   /// The exit status, or 128 and the number of the signal that ended it.
   var status: Int32
-  var output: String
-  var errors: String
+  var outputBytes: Data
+  var errorBytes: Data
   var tookTooLong: Bool
+
+  var output: String { String(decoding: outputBytes, as: UTF8.self) }
+  var errors: String { String(decoding: errorBytes, as: UTF8.self) }
 
   var outputLines: [String] { lines(output) }
 
@@ -83,6 +86,9 @@ struct Child {
   var arguments: [String] = []
   var input = ""
   var directory = Place.luaTests
+  var environment = Child.environment
+  /// Standard output and standard error are one.
+  var mergesErrors = false
   /// How long it may take. A child that takes longer is ended with SIGABRT, so that it leaves a
   /// core to look at where the system keeps them.
   var seconds = 60.0
@@ -136,18 +142,18 @@ struct Child {
       ]
       + arguments
     process.currentDirectoryURL = directory
-    process.environment = Child.environment
+    process.environment = environment
     process.standardInput = try FileHandle(forReadingFrom: files[0])
     process.standardOutput = try FileHandle(forWritingTo: files[1])
-    process.standardError = try FileHandle(forWritingTo: files[2])
+    process.standardError =
+      mergesErrors ? process.standardOutput : try FileHandle(forWritingTo: files[2])
 
     let tookTooLong = try await waitForEnd(of: process)
     let status = process.terminationStatus
     return Ended(
       command: ([program] + arguments).joined(separator: " "),
       status: process.terminationReason == .exit ? status : 128 + status,
-      output: String(decoding: try Data(contentsOf: files[1]), as: UTF8.self),
-      errors: String(decoding: try Data(contentsOf: files[2]), as: UTF8.self),
+      outputBytes: try Data(contentsOf: files[1]), errorBytes: try Data(contentsOf: files[2]),
       tookTooLong: tookTooLong)
   }
 

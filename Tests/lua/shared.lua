@@ -91,6 +91,88 @@ do
   check.eq(t:get(port), "by port", "a handle as a key")
 end
 
+-- A function that changes the key under its own feet would never be in time: an error, not a loop.
+do
+  local t = lwkt.shared.table()
+  t:set("k", 1)
+  local err = check.raises("update: the function has itself set the key 'k'", t.update, t, "k",
+    function(v)
+      t:set("k", v + 1)
+      return v + 2
+    end)
+  check.ok(err:find("let it return the new value", 1, true), err)
+  check.raises("has itself set the key 7", t.update, t, 7, function()
+    return t:update(7, function() return "inner" end) .. "outer"
+  end)
+  check.eq(t:get(7), "inner", "what the inner one made")
+  check.eq(t:update("k", function(v)
+    t:set("other", v)
+    return t:update("another", function() return 1 end) + v
+  end), 3, "other keys may be set")
+  t:set("gone", 1)
+  check.eq(t:update("gone", function(v)
+    t:set("gone", nil)
+    return v and "again" or "new"
+  end), "new", "removed meanwhile: made anew")
+  -- Another thread may, and then it is done again.
+  check.eq(t:update("k", function(v)
+    if v ~= 10 then check.join(lwkt.create(function() t:set("k", 10) end)) end
+    return v * 2
+  end), 20, "with what the other has set")
+end
+
+-- A slow update has its turn among quick ones, and among plain sets.
+do
+  local t = lwkt.shared.table()
+  t:set("n", 0)
+  local stop, calls = lwkt.shared.counter(), lwkt.shared.counter()
+  local quick = {}
+  for i = 1, 3 do
+    quick[i] = lwkt.create(function()
+      while stop:get() == 0 do
+        if i == 3 then t:set("n", t:get("n")) else t:update("n", function(n) return n + 1 end) end
+      end
+    end)
+  end
+  for i = 1, 5 do
+    t:update("n", function(n)
+      calls:add(1)
+      local sum = 0
+      for k = 1, 1000000 do sum = sum + k end
+      return n + 1
+    end)
+  end
+  stop:set(1)
+  for i = 1, 3 do check.join(quick[i]) end
+  check.ok(calls:get() < 500, "calls for five updates: " .. calls:get())
+  -- An error, an exit and an abort in a turn leave no turn behind.
+  local crowd = {}
+  for i = 1, 30 do
+    crowd[i] = lwkt.create(function()
+      local step = 0
+      while step < 20 do
+        step = step + 1
+        t:update("n", function(n)
+          lwkt.yield()
+          if i % 3 == 0 and step == 5 then error("on purpose") end
+          if i % 3 == 1 and step == 5 then lwkt.exit("left") end
+          return n + 1
+        end)
+      end
+      return "all"
+    end)
+  end
+  for i = 1, 30 do
+    if i % 3 == 0 then
+      check.died("on purpose", crowd[i])
+    else
+      check.eq(check.join(crowd[i]), i % 3 == 1 and "left" or "all", "how it ended")
+    end
+  end
+  check.raises("bad argument", t.set, t, nil, 1)
+  check.raises("value expected", t.set, t, "n")
+end
+
 -- update: read, compute, write, with nobody between; the new value is returned.
 do
   local t = lwkt.shared.table()

@@ -17,7 +17,7 @@ local late = common.join(lwkt.create(function()
   local late, due = {}, common.now()
   for i = 1, ticks do
     due = due + 0.001
-    lwkt.sleep(due - common.now())
+    lwkt.sleep(math.max(due - common.now(), 0))
     local now = common.now()
     late[i] = (now - due) * 1e3
     if now > due + 0.001 then due = now end

@@ -61,7 +61,7 @@ enum lwkt_result {
 
 /* What the methods and metamethods written in C are made of (shared.c). */
 #define LWKT_SHARED_SUPPORT(X) \
-  X(table_check) X(table_old) X(table_replace) X(table_snapshot) X(table_next) X(array_length) \
+  X(table_check) X(table_old) X(table_replace) X(table_turns) X(table_snapshot) X(table_next) X(array_length) \
   X(array_index) X(array_newindex)
 
 /* Not called by name: metamethods, fields and what the prelude in Lua needs. */
@@ -89,6 +89,9 @@ LWKT_COUNTER_METHODS(LWKT_DECLARE)
 LWKT_TABLE_METHODS(LWKT_DECLARE)
 LWKT_ARRAY_METHODS(LWKT_DECLARE)
 LWKT_SHARED_SUPPORT(LWKT_DECLARE)
+
+/* Do those that change the shared table at index 1 take turns now? */
+bool lwkt_s_table_crowded(lua_State *L);
 
 /* What a wait came to: results, or a code again. */
 int lwkt_s_resumed(lua_State *L);
@@ -220,17 +223,21 @@ lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main);
 
 /* Make the table of places. [-0, +0, m] */
 void lwkt_open_slots(lua_State *L);
-/* The coroutine for a thread at `slot`, new or used again, with its globals: new ones if
- * `environment_of` < 0, else those of that slot's thread. [-0, +0, m] */
+/* The coroutine for a thread at `slot`, new or used again. It shares the globals of the thread at
+ * `environment_of`, unless that is -1. Needs 6 stack slots. [-0, +0, m] */
 lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of);
 /* The thread at `slot` is over. If `keep`, and nobody can know its coroutine, it stays there for the
  * next one; returns whether. L: another coroutine of the heap. [-0, +0, -] */
 bool lwkt_dropthread(lua_State *L, lua_State *co, int slot, bool keep);
 /* A script is shown this coroutine: if it is a thread's own it will be no other's. [-0, +0, -] */
 void lwkt_reveal(lua_State *co);
-/* Push the globals of `slot`'s thread. [-0, +1, -] */
+/* The thread at `slot` goes on with the standard globals, which are its function's _ENV.
+ * [-0, +0, m] */
+void lwkt_usestandard(lua_State *L, int slot, int function);
+/* Push the globals of `slot`'s thread, a table of its own. Needs 6 stack slots. [-0, +1, m] */
 void lwkt_pushenvironment(lua_State *L, int slot);
-/* Push the globals of the running thread; outside threads, the heap's. [-0, +1, -] */
+/* Push the globals of the running thread, a table of its own; outside threads, the heap's. Needs 6
+ * stack slots. [-0, +1, m] */
 void lwkt_pushownenvironment(lua_State *L);
 /* Push the heap's standard globals. [-0, +1, -] */
 void lwkt_pushstandard(lua_State *L);
@@ -326,6 +333,8 @@ enum {
 void lwkt_new_handle_type(lua_State *L, const char *name, const struct luaL_Reg *methods,
                           const char *prefix);
 
+/* tok:with(fn, ...) (module.c) */
+int lwkt_token_with(lua_State *L);
 /* Add the table `shared` to the lwkt module at the top. [-0, +0, m] (shared.c) */
 void lwkt_open_shared(lua_State *L);
 
