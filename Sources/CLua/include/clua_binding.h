@@ -249,9 +249,13 @@ void lwkt_open_globals(lua_State *L);
 /* The table at `env`, if it is a thread's globals, is about to be seen as a table. Needs 6 stack slots.
  * [-0, +0, m] */
 void lwkt_complete_globals(lua_State *L, int env);
-/* A module has been required: give the running thread's globals, if they are complete, what it has set.
- * Needs 8 stack slots. [-0, +0, m] */
-void lwkt_follow_globals(lua_State *L);
+/* The metatable that a script has given to the running thread's globals, if they are not the heap's
+ * own; or NULL. [-0, +0, -] */
+const void *lwkt_globals_metatable(lua_State *L);
+/* The module named at index 1 has been required: the running thread's globals get what it has set.
+ * `is_new`: it was loaded now, and `before` was their metatable before that. Needs 8 stack slots.
+ * [-0, +0, m] */
+void lwkt_follow_globals(lua_State *L, bool is_new, const void *before);
 
 /* Close a dead or abandoned coroutine: its pending to-be-closed variables run. Returns the status;
  * the error value is on its stack. [-?, +?, -] */
