@@ -31,7 +31,7 @@ ASAN := ASAN_OPTIONS="detect_stack_use_after_return=0 abort_on_error=0" \
   LSAN_OPTIONS="suppressions=$(CURDIR)/Tests/Sanitizers/leak.supp"
 
 .PHONY: help setup build run test docs bench bench-peers bench-growth tsan asan format lint
-.PHONY: counts counts-renew install clean
+.PHONY: counts counts-renew soak install clean
 
 help: ## show this
 	@echo "make ..."
@@ -79,6 +79,14 @@ tsan: setup ## run all tests under the thread sanitizer
 
 asan: setup ## run all tests under the address and leak sanitizers
 	$(SANITIZED) $(ASAN) $(SWIFT) test --sanitize=address --scratch-path .build-asan
+
+# How many seconds `make soak` takes, and on how many workers.
+SOAK ?= 600
+WORKERS ?= 2
+
+soak: build ## do everything at once for SOAK=600 on WORKERS=2: nothing may fail, nothing grow
+	LUA_PATH="Tests/lua/?.lua;;" .build/release/lwkt-lua --workers $(WORKERS) \
+	  Tests/lua/stress/everything.lua $(SOAK) </dev/null
 
 bench: build ## measure, next to C and the peers that are installed (ONLY=, RUNS=, JSON=file)
 	lua5.4 scripts/bench/run.lua $(if $(JSON),--json) $(BENCH) $(if $(JSON),>$(JSON))

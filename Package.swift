@@ -59,6 +59,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["lwkt-lua", "lwkt-docs", "EmbedExample", "LWKTLua"],
       swiftSettings: swiftSettings),
+    // The prompt: its parts, and the whole of it in a pseudo-terminal.
+    .testTarget(
+      name: "ReplTests", dependencies: ["lwkt-lua", "CLWKT"], swiftSettings: swiftSettings),
     // What an embedder writes: a small program with Lua in it, run by a test.
     .executableTarget(
       name: "EmbedExample", dependencies: ["LWKTLua"], path: "Tests/EmbedExample",

@@ -109,10 +109,11 @@ void lwkt_print_error(const char *text) {
 
 static _Atomic(uint32_t *) interrupt_word;
 static _Atomic(bool) was_interrupted;
+static _Atomic(bool) never_kills;
 
 static void on_interrupt(int number) {
   int saved = errno;
-  signal(number, SIG_DFL);
+  if (!atomic_load(&never_kills)) signal(number, SIG_DFL);
   atomic_store(&was_interrupted, true);
   uint32_t *word = atomic_load(&interrupt_word);
   __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
@@ -133,6 +134,8 @@ void lwkt_catch_interrupt(void *word) {
   atomic_store(&interrupt_word, word);
   arm_interrupt();
 }
+
+void lwkt_keep_interrupts(void) { atomic_store(&never_kills, true); }
 
 bool lwkt_take_interrupt(void) {
   if (!atomic_load_explicit(&was_interrupted, memory_order_relaxed)) return false;

@@ -63,20 +63,30 @@ void *lwkt_tohandle(lua_State *L, int index) {
   return handle != NULL ? handle->object : NULL;
 }
 
+/* The table of handles is at the top: put a new handle, which it knows from now on, in its place. */
+static void push_first(lua_State *L, void *object, int kind) {
+  new_handle(L, object, kind);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, -3, object);
+  lua_copy(L, -1, -2);
+  lwkt_pop(L, 1);
+}
+
 int lwkt_pushhandle(lua_State *L, void *object, int kind) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
   if (lua_rawgetp(L, -1, object) != LUA_TNIL) {
-    lua_rotate(L, -2, 1);
+    lua_copy(L, -1, -2);
     lwkt_pop(L, 1);
     return 0;
   }
   lwkt_pop(L, 1);
-  new_handle(L, object, kind);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, -3, object);
-  lua_rotate(L, -2, 1);
-  lwkt_pop(L, 1);
+  push_first(L, object, kind);
   return 1;
+}
+
+void lwkt_pushfirst(lua_State *L, void *object, int kind) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
+  push_first(L, object, kind);
 }
 
 void lwkt_pushholder(lua_State *L, void *object, int kind) {

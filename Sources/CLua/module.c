@@ -151,11 +151,15 @@ int lwkt_registered_number(lua_State *L) {
   return (int)lua_tointegerx(L, lua_upvalueindex(1), NULL);
 }
 
+void lwkt_pushregistered(lua_State *L, int number) {
+  lua_pushinteger(L, number);
+  lua_pushcclosure(L, registered, 1);
+}
+
 void lwkt_register(lua_State *L, const char *name, int number) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   lua_pushstring(L, name);
-  lua_pushinteger(L, number);
-  lua_pushcclosure(L, registered, 1);
+  lwkt_pushregistered(L, number);
   lua_rawset(L, -3);
   lwkt_pop(L, 1);
 }

@@ -108,6 +108,54 @@ void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main) {
   }
 }
 
+/* The coroutine that `co` has resumed and that has yielded for the thread's wait: `resume` has it as
+ * its argument, what `wrap` made as its upvalue. NULL if `co` is the innermost. */
+static lua_State *resumed_by(lua_State *co) {
+  lua_Debug ar;
+  lua_State *inner = NULL;
+  if (!lua_getstack(co, 0, &ar) || !lua_checkstack(co, 4)) return NULL;
+  lua_getinfo(co, "f", &ar);
+  if (lua_iscfunction(co, -1) && lua_getupvalue(co, -1, 1) != NULL) {
+    inner = lua_tothread(co, -1);
+    lua_pop(co, 1);
+  }
+  lua_pop(co, 1);
+  if (inner == NULL && lua_getlocal(co, &ar, 1) != NULL) {
+    inner = lua_tothread(co, -1);
+    lua_pop(co, 1);
+  }
+  /* Only one that a thread is inside of. */
+  return inner != NULL && inner != co && *(void **)lua_getextraspace(inner) != NULL ? inner : NULL;
+}
+
+enum { MOST_NESTED = 100 };
+
+static int waiting_traceback(lua_State *L) {
+  lua_State *chain[MOST_NESTED];
+  int count = 0;
+  for (lua_State *co = lua_touserdata(L, 1); co != NULL && count < MOST_NESTED; co = resumed_by(co)) {
+    chain[count++] = co;
+  }
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  while (count-- > 0) {
+    luaL_traceback(L, chain[count], NULL, 0);
+    luaL_addvalue(&text);
+    if (count > 0) luaL_addstring(&text, "\nresumed by the coroutine with ");
+  }
+  luaL_pushresult(&text);
+  return 1;
+}
+
+void lwkt_pushwaitingtraceback(lua_State *L, lua_State *base) {
+  lua_pushcfunction(L, waiting_traceback);
+  lua_pushlightuserdata(L, base);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    lwkt_pop(L, 1);
+    lua_pushliteral(L, "stack traceback:\n\t(not enough memory)");
+  }
+}
+
 /* ---- loading and the like ---- */
 
 int lwkt_loadbuffer(lua_State *L, const char *bytes, size_t count, const char *name) {

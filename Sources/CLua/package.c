@@ -3,9 +3,9 @@
 
 #include <stdatomic.h>
 
-/* The note, a table in the registry: the package table; path, cpath and the number of preloaded
- * modules as noted; and the names of those fields, so that they need not be made. */
-enum { PACKAGE = 1, PATH, CPATH, PRELOAD_COUNT, PATH_NAME, CPATH_NAME, PRELOAD_NAME };
+/* The note, a table in the registry: the package table; path and cpath as noted; and the names of its
+ * fields, so that they need not be made. */
+enum { PACKAGE = 1, PATH, CPATH, PATH_NAME, CPATH_NAME, PRELOAD_NAME };
 
 static void push_note(lua_State *L) {
   struct lwkt_heap *heap = lwkt_heap_of(L);
@@ -67,39 +67,41 @@ static lua_Integer count_preload(lua_State *L, int note) {
   return count;
 }
 
-/* Is the field what was noted? */
-static bool is_noted(lua_State *L, int note, int name, int noted) {
-  push_field(L, note, name);
-  lua_rawgeti(L, note, noted);
-  bool same = lua_rawequal(L, -1, -2);
-  lwkt_pop(L, 2);
+/* Is the field the very string that was noted? */
+static bool is_noted(lua_State *L, int note, int name, const char *noted) {
+  bool same = push_field(L, note, name) == LUA_TSTRING && lua_tolstring(L, -1, NULL) == noted;
+  lwkt_pop(L, 1);
   return same;
 }
 
 bool lwkt_package_changed(lua_State *L) {
+  const struct lwkt_heap *heap = lwkt_heap_of(L);
   push_note(L);
   int note = lua_gettop(L);
   lua_rawgeti(L, note, PACKAGE);
-  bool same = is_noted(L, note, PATH_NAME, PATH) && is_noted(L, note, CPATH_NAME, CPATH);
-  if (same) {
-    lua_rawgeti(L, note, PRELOAD_COUNT);
-    same = lua_tointegerx(L, -1, NULL) == count_preload(L, note);
-  }
-  lua_settop(L, note - 1);
+  bool same = is_noted(L, note, PATH_NAME, heap->noted_path) &&
+              is_noted(L, note, CPATH_NAME, heap->noted_cpath) &&
+              count_preload(L, note) == heap->noted_preload;
+  lwkt_pop(L, 2);
   return !same;
 }
 
+/* Note a field; the string, or NULL for what is none. */
+static const char *note_field(lua_State *L, int note, int name, int place) {
+  const char *text = push_field(L, note, name) == LUA_TSTRING ? lua_tolstring(L, -1, NULL) : NULL;
+  lua_rawseti(L, note, place);
+  return text;
+}
+
 void lwkt_package_note(lua_State *L) {
+  struct lwkt_heap *heap = lwkt_heap_of(L);
   push_note(L);
   int note = lua_gettop(L);
   lua_rawgeti(L, note, PACKAGE);
-  push_field(L, note, PATH_NAME);
-  lua_rawseti(L, note, PATH);
-  push_field(L, note, CPATH_NAME);
-  lua_rawseti(L, note, CPATH);
-  lua_pushinteger(L, count_preload(L, note));
-  lua_rawseti(L, note, PRELOAD_COUNT);
-  lua_settop(L, note - 1);
+  heap->noted_path = note_field(L, note, PATH_NAME, PATH);
+  heap->noted_cpath = note_field(L, note, CPATH_NAME, CPATH);
+  heap->noted_preload = count_preload(L, note);
+  lwkt_pop(L, 2);
 }
 
 void lwkt_package_preload(lua_State *L) {

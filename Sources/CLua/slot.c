@@ -94,13 +94,9 @@ static void change_environment(lua_State *L, int index) {
 /* Replace what stands for the globals of `slot` at the top, above the anchors, by a table. */
 static void make_environment(lua_State *L, const struct lwkt_heap *heap, int slot) {
   int base = lua_gettop(L);
-  if (heap->globals_meta == 0) {
-    lwkt_pushstandard(L);
-  } else {
-    lua_createtable(L, 0, 0);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, heap->globals_meta);
-    lua_setmetatable(L, -2);
-  }
+  lua_createtable(L, 0, 0);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->globals_meta);
+  lua_setmetatable(L, -2);
   lua_pushvalue(L, -1);
   lua_rawseti(L, base - 1, globals_at(slot));
   if (lua_isfunction(L, base)) {
@@ -115,6 +111,10 @@ static void make_environment(lua_State *L, const struct lwkt_heap *heap, int slo
 
 void lwkt_pushenvironment(lua_State *L, int slot) {
   const struct lwkt_heap *heap = lwkt_heap_of(L);
+  if (heap->globals_meta == 0) {
+    lwkt_pushstandard(L);
+    return;
+  }
   lua_rawgeti(L, LUA_REGISTRYINDEX, heap->anchors);
   if (lua_rawgeti(L, -1, globals_at(slot)) != LUA_TTABLE) make_environment(L, heap, slot);
   lua_copy(L, -1, -2);

@@ -288,8 +288,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// One that lives is held by its worker: then it does not matter what it holds.
   fileprivate func forEachHeld(_ body: (ObjectRef) -> Void) {
     if lifecycle == .alive { return }
-    addressOf(&pointee.start).forEachObject(body)
-    addressOf(&pointee.result).forEachObject(body)
+    addressOf(&pointee.payload).forEachObject(body)
     abortReason?.forEachObject(body)
     if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .acquiring)) {
       body(port.object)
@@ -302,14 +301,13 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   fileprivate func dropContents() {
-    addressOf(&pointee.start).dispose()
-    addressOf(&pointee.result).dispose()
+    addressOf(&pointee.payload).dispose()
     abortReason?.dispose()
   }
 
   /// It is over, or about to be: does it hold objects, so that it could hold itself?
   var holdsObjects: Bool {
-    addressOf(&pointee.result).holdsObjects || abortReason?.holdsObjects ?? false
+    addressOf(&pointee.payload).holdsObjects || abortReason?.holdsObjects ?? false
   }
 }
 

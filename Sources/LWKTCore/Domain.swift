@@ -22,6 +22,10 @@ public struct Domain: ~Copyable {
   /// The owner's list of domains.
   public internal(set) var next: DomainRef?
   public internal(set) var previous: DomainRef?
+  /// The owner's list of open domains that threads have left; nobody moves those.
+  var nextEmpty: DomainRef?
+  var previousEmpty: DomainRef?
+  var isListedEmpty = false
   /// Room for one more thread, as the binding sees it: it takes no strangers when false.
   public var isOpen = true
 
@@ -40,6 +44,7 @@ extension UnsafeMutablePointer where Pointee == Domain {
   /// Own worker, no threads left in it. The heap is the binding's to close.
   public func destroy() {
     precondition(pointee.threadCount == 0, "domain still has threads")
+    if pointee.isListedEmpty { mycpu.unlistEmpty(self) }
     mycpu.unlink(self)
     deinitialize(count: 1)
     deallocate()
@@ -47,6 +52,7 @@ extension UnsafeMutablePointer where Pointee == Domain {
 
   /// `thread` lives here from now on. Owner of both.
   public func add(_ thread: ThreadRef) {
+    if pointee.isListedEmpty { mycpu.unlistEmpty(self) }
     thread.pointee.domainAtomic.store(UInt(bitPattern: self), ordering: .relaxed)
     thread.pointee.domainPrevious = nil
     thread.pointee.domainNext = pointee.firstThread
@@ -69,6 +75,7 @@ extension UnsafeMutablePointer where Pointee == Domain {
     thread.pointee.domainAtomic.store(0, ordering: .relaxed)
     pointee.threadCount -= 1
     if thread.pointee.flags.contains(.pinned) { pointee.anchored -= 1 }
+    if pointee.threadCount == 0, pointee.isOpen { mycpu.listEmpty(self) }
   }
 
   /// Call `body` for each thread. Owner.
@@ -78,5 +85,49 @@ extension UnsafeMutablePointer where Pointee == Domain {
       thread = current.pointee.domainNext
       body(current)
     }
+  }
+}
+
+// MARK: Which domain a new thread goes to
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  fileprivate func listEmpty(_ domain: DomainRef) {
+    domain.pointee.isListedEmpty = true
+    domain.pointee.previousEmpty = nil
+    domain.pointee.nextEmpty = pointee.emptyDomains
+    if let first = pointee.emptyDomains { first.pointee.previousEmpty = domain }
+    pointee.emptyDomains = domain
+  }
+
+  fileprivate func unlistEmpty(_ domain: DomainRef) {
+    domain.pointee.isListedEmpty = false
+    if let next = domain.pointee.nextEmpty {
+      next.pointee.previousEmpty = domain.pointee.previousEmpty
+    }
+    if let previous = domain.pointee.previousEmpty {
+      previous.pointee.nextEmpty = domain.pointee.nextEmpty
+    } else {
+      pointee.emptyDomains = domain.pointee.nextEmpty
+    }
+  }
+
+  /// Are there several domains without threads? Own worker.
+  public var hasSpareDomains: Bool { pointee.emptyDomains?.pointee.nextEmpty != nil }
+
+  /// An open domain with fewer than `limit` threads, or nil. The first `few` domains get threads by
+  /// turns, so that they can move apart; later ones are filled one after the other. Own worker.
+  ///
+  /// - Complexity: O(1) but for each domain that was found full.
+  public func domainToFill(limit: Int, few: Int) -> DomainRef? {
+    var candidate = pointee.domainBeingFilled ?? pointee.domains
+    for _ in 0...pointee.domainCount {
+      guard let domain = candidate else { return nil }
+      if domain.pointee.isOpen, domain.pointee.threadCount < limit {
+        pointee.domainBeingFilled = pointee.domainCount > few ? domain : domain.pointee.next
+        return domain
+      }
+      candidate = domain.pointee.next ?? pointee.domains
+    }
+    return nil
   }
 }

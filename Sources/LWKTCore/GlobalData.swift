@@ -18,6 +18,10 @@ public struct GlobalData: ~Copyable {
   /// The domains that live here, newest first.
   public internal(set) var domains: DomainRef?
   public internal(set) var domainCount = 0
+  /// Those of them that threads have left, the latest first.
+  public internal(set) var emptyDomains: DomainRef?
+  /// See `domainToFill`.
+  var domainBeingFilled: DomainRef?
   /// The clock as last read: nanoseconds.
   public internal(set) var coarseNow: UInt64 = 0
   /// Switches until the loop looks at clock and ring again.
@@ -51,6 +55,16 @@ public struct GlobalData: ~Copyable {
   var parkedOutcome = RunOutcome.waiting
   /// See `moveSelf`.
   var departing: Departure?
+  // See `Freeze.swift`.
+  /// The only thread that may run, if the others are frozen.
+  var onlyThread: ThreadRef?
+  /// The others that would run, in order.
+  var firstAside: ThreadRef?
+  var lastAside: ThreadRef?
+  var keepsAccount = false
+  /// The thread whose turn is being timed, one reference, and since when.
+  var accounted: ThreadRef?
+  var accountedSince: UInt64 = 0
   /// Objects that may be in cycles, made here since the last search, and how many bring on the next.
   var holdersMade = 0
   var holdersLimit = 1000
@@ -199,6 +213,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   func unlink(_ domain: DomainRef) {
+    if pointee.domainBeingFilled == domain { pointee.domainBeingFilled = domain.pointee.next }
     if let next = domain.pointee.next { next.pointee.previous = domain.pointee.previous }
     if let previous = domain.pointee.previous {
       previous.pointee.next = domain.pointee.next

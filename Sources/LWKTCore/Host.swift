@@ -115,6 +115,10 @@ public struct HostState: ~Copyable {
   /// The thread that Ctrl-C is for, one reference, or 0. Release by whoever starts the program.
   let mainThread = Atomic<UInt>(0)
 
+  /// The one thread that is not frozen, or 0; and whether run times are noted. See `Freeze.swift`.
+  let onlyThread = Atomic<UInt>(0)
+  let keepsAccount = Atomic<Bool>(false)
+
   let messageDepot = Depot()
   let threadDepot = Depot()
   let sleepTable = SleepTable()
@@ -413,12 +417,7 @@ public final class Host: Sendable {
   /// Be worker 0 until the program ends, then join the others. Not for a background host. `prepare`
   /// runs first, on worker 0: it creates the main thread.
   public func runOnCallingThread(prepare: @escaping @Sendable () -> Void) {
-    let entry = InboxEntryBox(prepare)
-    state.post(
-      IPI(
-        .call, Unmanaged.passRetained(entry).toOpaque(),
-        unsafeBitCast(InboxEntryBox.fire, to: UInt.self)),
-      to: 0)
+    state.post(InboxEntryBox.ipi(prepare), to: 0)
     state.runWorker(0)
     state.pointee.monitor.join()
     state.joinWorkers(from: 1)
@@ -427,12 +426,7 @@ public final class Host: Sendable {
 
   /// Run `body` on worker `cpu`, between two threads. Any kernel thread.
   public func onWorker(_ cpu: Int, _ body: @escaping @Sendable () -> Void) {
-    let entry = InboxEntryBox(body)
-    state.post(
-      IPI(
-        .call, Unmanaged.passRetained(entry).toOpaque(),
-        unsafeBitCast(InboxEntryBox.fire, to: UInt.self)),
-      to: cpu)
+    state.post(InboxEntryBox.ipi(body), to: cpu)
   }
 
   /// End a background host: abort all threads, let them run to their ends, join the workers. Not from
@@ -453,6 +447,13 @@ public final class Host: Sendable {
 final class InboxEntryBox: Sendable {
   let body: @Sendable () -> Void
   init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+  /// What has a worker call `body`.
+  static func ipi(_ body: @escaping @Sendable () -> Void) -> IPI {
+    IPI(
+      .call, Unmanaged.passRetained(InboxEntryBox(body)).toOpaque(),
+      unsafeBitCast(fire, to: UInt.self))
+  }
 
   static let fire: @convention(c) (UnsafeMutableRawPointer?) -> Void = { raw in
     Unmanaged<InboxEntryBox>.fromOpaque(raw.unsafelyUnwrapped).takeRetainedValue().body()

@@ -28,7 +28,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
       return
     }
     // An embedder may have something to do for its threads at any time.
-    guard phase == HostPhase.running, !pointee.isBackground else { return }
+    guard phase == HostPhase.running, !pointee.isBackground, !isFrozen else { return }
     guard pointee.liveThreads.load(ordering: .acquiring) > 0 else { return drain() }
     if pointee.isDeadlocked.exchange(true, ordering: .acquiringAndReleasing) { return }
     pointee.binding.reportDeadlock(deadlockReport())
@@ -61,7 +61,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
 
   /// The phase has changed: every worker is to see it. Under the lock that workers are started under,
   /// so that one that is just being started is not missed.
-  private func prodAll() {
+  func prodAll() {
     pointee.lifeLock.lock()
     for cpu in 0..<pointee.startedWorkers.load(ordering: .relaxed) { prod(cpu) }
     pointee.lifeLock.unlock()

@@ -200,7 +200,7 @@ extension UnsafeMutablePointer where Pointee == Port {
       pointee.waitable.waiters.unlink(node)
       let receiver = node.pointee.thread
       if receiver.claim(node.pointee.ticket) {
-        receiver.pointee.start = payload.pointee
+        receiver.pointee.payload = payload.pointee
         receiver.pointee.wakeReason = .ready
         pointee.waitable.lock.unlock()
         lwktSchedule(receiver)

@@ -86,6 +86,39 @@ final class Monitor: Sendable {
     var pressedFor: UInt64 = 0
   }
 
+  /// How soon it looks again if there is a worker to spare while others are busy: soon after threads
+  /// have begun to wait there, and after some have moved, then ever later. So a program that begins to
+  /// compute has all its workers within the millisecond, and one that cannot be spread costs little.
+  private struct Haste {
+    private var pause = Monitor.leastTick
+    private var someWaited = false
+    private var moved: UInt64 = 0
+
+    mutating func pause(_ host: HostRef) -> UInt64 {
+      let started = host.pointee.startedWorkers.load(ordering: .acquiring)
+      var hasSpare = started < host.pointee.workerCount
+      var isBusy = false
+      var someWait = false
+      var moved: UInt64 = 0
+      for cpu in 0..<started {
+        let shared = host.shared(cpu)
+        if shared.pointee.isBusy.load(ordering: .relaxed) {
+          isBusy = true
+          if shared.pointee.load.load(ordering: .relaxed) > 0 { someWait = true }
+        } else {
+          hasSpare = true
+        }
+        moved += shared.pointee.counters.get(.threadsGiven)
+      }
+      let isNews = moved != self.moved || (someWait && !someWaited)
+      self.moved = moved
+      someWaited = someWait
+      guard hasSpare, isBusy else { return Monitor.tick }
+      pause = isNews ? Monitor.leastTick : min(2 * pause, Monitor.tick / 2)
+      return pause
+    }
+  }
+
   /// Until every worker has left its loop: one that computes on after `stop` must be told to let go
   /// like any other.
   private func watch() {
@@ -93,12 +126,13 @@ final class Monitor: Sendable {
     guard let host else { return }
     var seen = [Seen](repeating: Seen(), count: host.pointee.workerCount)
     var quietTicks = 0
-    var pause = Monitor.tick
+    var pause = Monitor.leastTick
+    var haste = Haste()
     while sleep(pause, deeply: quietTicks > 4, host) {
       quietTicks = host.pointee.active.load(ordering: .acquiring) == 0 ? quietTicks + 1 : 0
       if lwkt_take_interrupt() { host.interruptMain() }
       let now = lwkt_nanotime()
-      var next = now + Monitor.tick
+      var next = now + haste.pause(host)
       for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring) {
         look(host, cpu, now, &seen[cpu])
         next = min(next, whenToLook(host.shared(cpu), now, seen[cpu]))
@@ -206,6 +240,22 @@ extension UnsafeMutablePointer where Pointee == HostState {
       return
     }
     thread.interrupt()
+    urge(thread)
+  }
+
+  /// Ctrl-C is for a thread that may stand behind a thousand others: it goes first until it has taken
+  /// note. Any kernel thread; the thread is there for ever.
+  private func urge(_ thread: ThreadRef) {
+    nonisolated(unsafe) let (host, thread) = (self, thread)
+    post(
+      InboxEntryBox.ipi {
+        guard thread.cpu == mycpu.pointee.cpu else { return host.urge(thread) }
+        guard thread.pointee.interrupted.load(ordering: .acquiring) else { return }
+        let calm = thread.pointee.calmPriority ?? thread.pointee.priority
+        thread.setPriorityLocally(Thread.highestPriority)
+        thread.pointee.calmPriority = calm
+        thread.pointee.calmAfter = .max
+      }, to: thread.cpu)
   }
 
   /// The monitor: a main thread that computes is reached by preempting its worker until it runs.

@@ -290,6 +290,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         continue
       }
       publishLoad()
+      if pointee.onlyThread != nil, laysAside(thread) { continue }
       if thread.pointee.tokensLost, !thread.regainTokens() { continue }
       runOnce(thread)
     }
@@ -298,6 +299,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   @inline(__always)
   private func runOnce(_ thread: ThreadRef) {
     let percpu = lwkt_percpu().unsafelyUnwrapped
+    if pointee.keepsAccount { openAccount(thread) }
     percpu.pointee.td = UnsafeMutableRawPointer(thread)
     pointee.switchesToPoll -= 1
     let shared = pointee.shared
@@ -322,6 +324,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       publishLoad()
     case .preempted:
       count(.preemptions)
+      if thread.pointee.calmPriority != nil { thread.calmDown() }
       pointee.boosts = 0
       pointee.runQueue.append(thread)
       publishLoad()
@@ -342,6 +345,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     stopIfAsked()
     collectCyclesIfDue()
     readClock()
+    watchOver()
     drainIPIs()
     if pointee.backlog.count > 0 { flushBacklog() }
     checkTimers()

@@ -20,6 +20,10 @@ public struct ThreadInfo: Sendable {
   public var waitedNanoseconds: UInt64?
   public var createdAt: String
   public var isDaemon: Bool
+  /// Nanoseconds it has run, as far as the host has kept account.
+  public var runNanoseconds: UInt64
+  /// What the snapshot's `inspect` found out.
+  public var detail: String?
   /// Whom it waits for, if that is a thread.
   var waitsForThread: UInt64?
 }
@@ -30,9 +34,12 @@ public final class Snapshot: Sendable {
   let missing: Atomic<Int>
   private nonisolated(unsafe) let host: HostRef
   let ident: SleepIdent
+  /// Called for each thread besides, on its own worker, between two turns of it.
+  let inspect: (@Sendable (ThreadRef) -> String?)?
 
-  init(host: HostRef, workers: Int) {
+  init(host: HostRef, workers: Int, inspect: (@Sendable (ThreadRef) -> String?)?) {
     self.host = host
+    self.inspect = inspect
     missing = Atomic(workers)
     ident = SleepIdent(high: 0x736e_6170, low: lwkt_nanotime())
   }
@@ -54,9 +61,9 @@ public final class Snapshot: Sendable {
 
 extension UnsafeMutablePointer where Pointee == HostState {
   /// Begin a snapshot. On a worker, the current thread; then `thread.wait(for:)`.
-  public func beginSnapshot() -> Snapshot {
+  public func beginSnapshot(inspect: (@Sendable (ThreadRef) -> String?)? = nil) -> Snapshot {
     let workers = pointee.startedWorkers.load(ordering: .acquiring)
-    let snapshot = Snapshot(host: self, workers: workers)
+    let snapshot = Snapshot(host: self, workers: workers, inspect: inspect)
     for cpu in 0..<workers {
       mycpu.sendIPI(IPI(.snapshot, Unmanaged.passRetained(snapshot).toOpaque()), to: cpu)
     }
@@ -111,11 +118,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
     }
     return ThreadInfo(
       id: pointee.id, path: pathName, name: pointee.name.map { String(cString: $0) },
-      state: "\(stateName)", cpu: cpu, priority: Int(pointee.priority),
+      state: "\(stateName)", cpu: cpu, priority: Int(priority),
       wmesg: isWaiting ? waitMessageText : "",
       waitsFor: isWaiting ? pointee.waitObject.map(describeObject) : nil,
       waitedNanoseconds: isWaiting ? lwkt_nanotime() &- pointee.waitSince : nil,
       createdAt: created, isDaemon: pointee.flags.contains(.daemon),
+      runNanoseconds: pointee.runNanoseconds, detail: nil,
       waitsForThread: isWaiting ? threadWaitedFor : nil)
   }
 
@@ -141,7 +149,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     var infos: [ThreadInfo] = []
     var thread = pointee.allThreads
     while let current = thread {
-      infos.append(current.info())
+      var info = current.info()
+      if let inspect = snapshot.inspect { info.detail = inspect(current) }
+      infos.append(info)
       thread = current.pointee.registryNext
     }
     snapshot.add(infos)

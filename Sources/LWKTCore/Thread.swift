@@ -18,6 +18,8 @@ public typealias ThreadRef = UnsafeMutablePointer<Thread>
 /// queue), *running* (in its worker's `curthread`, on no queue), *waiting* (wait word odd, in the
 /// lists of what it waits for), or *dead*. The run queue it is on belongs to its owner.
 public struct Thread: ~Copyable {
+  // The order leaves no gaps: a program may have a million of these.
+
   /// Joiners wait here.
   public var waitable: Waitable
 
@@ -29,10 +31,11 @@ public struct Thread: ~Copyable {
   public internal(set) var priority: UInt8
   public internal(set) var flags: Flags = []
   public var wakeReason: WakeReason = .none
+  var tokensLost = false
   /// Which of several things became ready; -1 when there was one.
   public var wakeIndex: Int32 = -1
   /// What the waker hands over: a message (one reference) for a receive; nil when it hands over
-  /// values alone, in `start`.
+  /// values alone, in `payload`.
   public var wakeValue: UnsafeMutableRawPointer?
   /// The binding's machine to run: a coroutine, opaque here. Nil before the first run.
   public var machine: UnsafeMutableRawPointer?
@@ -48,8 +51,6 @@ public struct Thread: ~Copyable {
   let waitWord = Atomic<UInt64>(0)
   /// The tokens it holds or will have again. Owner.
   public internal(set) var tokens: UnsafeMutablePointer<TokenStack>?
-  var tokensLost = false
-  var regain = Regain()
   /// The parked native stack it goes on with, or nil. Owner.
   var parkedStack: UnsafeMutableRawPointer?
 
@@ -64,10 +65,10 @@ public struct Thread: ~Copyable {
   let lifecycleAtomic: Atomic<UInt8>
   /// Bit 0 aborted, bit 1 a timeout scope expired. Sequentially consistent against `waitWord`.
   let cancelState = Atomic<UInt8>(0)
-  /// The abort's reason: a payload owned by the thread, written once before `cancelState` bit 0.
-  let abortReason = Atomic<UInt>(0)
   /// Ctrl-C for this thread. Set by the monitor, taken by the thread.
   public let interrupted = Atomic<Bool>(false)
+  /// The abort's reason: a payload owned by the thread, written once before `cancelState` bit 0.
+  let abortReason = Atomic<UInt>(0)
   /// The token it waits for, or 0: the thread has a reference to that as long as it says so here. The
   /// owner stores, relaxed; read under the lock of the host's names, which a token's end takes too.
   let waitToken = Atomic<UInt>(0)
@@ -80,17 +81,24 @@ public struct Thread: ~Copyable {
   /// When the present wait began, on the worker's coarse clock: nanoseconds.
   public internal(set) var waitSince: UInt64 = 0
   var node: WaitNode
+  /// In the owner's list of all its threads?
+  var registry = Registry.none
+  /// Has anybody seen the result? Atomic.
+  let noticed = Atomic<Bool>(false)
   /// `waitany`'s nodes.
   var extraNodes: UnsafeMutablePointer<WaitNode>?
-  var extraNodeCount = 0
+  var extraNodeCount: Int32 = 0
+  /// The line where it was created. Constant.
+  public var createdLine: Int32 = 0
   var timer: Timer
   /// The heap it lives in, nil before its first run. Atomic because inspection reads it.
   let domainAtomic = Atomic<UInt>(0)
   var domainNext: ThreadRef?
   var domainPrevious: ThreadRef?
   /// What it is to run, in neutral memory, until the first run takes it. Later the values of a message
-  /// that its sender hands over without making one: written by the one that claimed the wait. Owner.
-  public var start: Payload
+  /// that its sender hands over without making one: written by the one that claimed the wait. At last
+  /// how it ended: written before `lifecycle` becomes dead, read freely after that. Owner.
+  public var payload = Payload()
   /// What else the binding passes on to its first run, which takes it: a Swift object, one reference.
   public var inheritance: UnsafeMutableRawPointer?
   /// The chain of `timeout` scopes it is in, innermost first. Owner.
@@ -109,48 +117,44 @@ public struct Thread: ~Copyable {
   public internal(set) var sendingMessage: MessageRef?
   /// What the binding keeps for the thread. Owner; read by others once it is dead.
   public var extras: AnyObject?
-  /// Requests received and not answered yet. Locked.
-  var heldFirst: MessageRef?
+  var registryNext: ThreadRef?
+  var registryPrevious: ThreadRef?
+  /// Its name for its children, made with the first of them: one reference.
+  var pathForChildren: ThreadPathRef?
+
+  /// It is urgent, because of Ctrl-C or `beUrgent`: the priority it goes back to, and when. Owner; others
+  /// read it for inspection.
+  var calmPriority: UInt8?
+  var calmAfter = UInt64.max
+  /// How long it has run, while its host kept account: nanoseconds. Owner.
+  public internal(set) var runNanoseconds: UInt64 = 0
 
   // MARK: Constant
 
   public let host: HostRef
   /// Unique in the host's life.
   public let id: UInt64
-  /// Its name by descent: `1.4`. One reference.
-  let path: ThreadPathRef
+  /// Its name by descent: `1.4` is `parentPath` and `pathNumber`. One reference, nil for a root.
+  let parentPath: ThreadPathRef?
+  let pathNumber: UInt32
+  /// It ended well. Set with `payload`.
+  public internal(set) var succeeded = false
+  /// It is in the host's list of threads that are over and hold objects: see `Cycles.swift`. Under the
+  /// lock of the host's names, like the links, which are those that took it to run queues before.
+  var isEndedHolder = false
   /// The `name` option: NUL-terminated, owned, or nil.
   public let name: UnsafeMutablePointer<CChar>?
-  /// Where it was created: NUL-terminated, owned by the binding for ever, and the line.
+  /// Where it was created: NUL-terminated, owned by the binding for ever.
   public var createdAt: UnsafePointer<CChar>?
-  public var createdLine: Int32 = 0
-  /// The most bytes its heap may take; 0: no limit of its own.
-  public let memoryLimit: Int
 
   // MARK: Locked
 
-  /// How it ended. Written once, before `lifecycle` becomes dead; read freely after that.
-  public var result = Payload()
-  public internal(set) var succeeded = false
-  /// Has anybody seen the result?
-  let noticed = Atomic<Bool>(false)
-  /// What a `tsleep` was told to show: NUL-terminated, owned, or nil. Locked.
+  /// Requests received and not answered yet.
+  var heldFirst: MessageRef?
+  /// What a `tsleep` was told to show: NUL-terminated, owned, or nil.
   var waitText: UnsafeMutablePointer<CChar>?
-  /// Ports to tell of the end: one reference each. Locked.
+  /// Ports to tell of the end: one reference each.
   var notify: UnsafeMutablePointer<NotifyEntry>?
-
-  // MARK: The host's list of threads that are over and hold objects: see `Cycles.swift`
-
-  /// Under the lock of the host's names, like the links.
-  var isEndedHolder = false
-  var endedNext: ThreadRef?
-  var endedPrevious: ThreadRef?
-
-  // MARK: The owner's list of all its threads
-
-  var registry = Registry.none
-  var registryNext: ThreadRef?
-  var registryPrevious: ThreadRef?
 
   @inline(__always)
   public internal(set) var waitKind: WaitKind {
@@ -158,22 +162,33 @@ public struct Thread: ~Copyable {
     nonmutating set { waitKindAtomic.store(newValue.rawValue, ordering: .relaxed) }
   }
 
+  @inline(__always)
+  var endedNext: ThreadRef? {
+    get { runNext }
+    set { runNext = newValue }
+  }
+
+  @inline(__always)
+  var endedPrevious: ThreadRef? {
+    get { runPrevious }
+    set { runPrevious = newValue }
+  }
+
   init(
-    host: HostRef, id: UInt64, path: ThreadPathRef, name: UnsafeMutablePointer<CChar>?, cpu: Int,
-    priority: UInt8, memoryLimit: Int
+    host: HostRef, id: UInt64, parentPath: ThreadPathRef?, pathNumber: UInt32,
+    name: UnsafeMutablePointer<CChar>?, cpu: Int, priority: UInt8
   ) {
     waitable = Waitable(.thread)
     self.host = host
     self.id = id
-    self.path = path
+    self.parentPath = parentPath
+    self.pathNumber = pathNumber
     self.name = name
     self.priority = priority
-    self.memoryLimit = memoryLimit
     cpuAtomic = Atomic(UInt32(cpu))
     lifecycleAtomic = Atomic(Lifecycle.unborn.rawValue)
     node = WaitNode()
     timer = Timer(.wait, subject: nil)
-    start = Payload()
   }
 
   public struct Flags: OptionSet, Sendable {
@@ -250,7 +265,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   /// Its name by descent, such as `1.4`. Any kernel thread that holds a reference.
-  public var pathName: String { pointee.path.text }
+  public var pathName: String {
+    ThreadPath.text(parent: pointee.parentPath, number: pointee.pathNumber)
+  }
 
   /// How the thread is named in reports: `1.4 (fetcher)`, `1.4`.
   public var displayName: String {

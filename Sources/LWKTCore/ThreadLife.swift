@@ -11,21 +11,15 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// on the parent's worker while the parent runs, or with nil for a host's first threads.
   public static func make(host: HostRef, parent: ThreadRef?, options: ThreadOptions) -> ThreadRef {
     let thread = ObjectPools.allocateThread()
-    let path: ThreadPathRef
-    if let parent {
-      let node = parent.pointee.path
-      node.pointee.children += 1
-      path = .make(parent: node, number: node.pointee.children)
-    } else {
-      path = .make(parent: nil, number: host.pointee.takeRootNumber())
-    }
+    let number = parent?.nextChild() ?? host.pointee.takeRootNumber()
+    let parentPath = parent?.pointee.pathForChildren
+    parentPath?.retain()
     let gd = mycpuIfWorker
     let home = options.cpu ?? gd?.pointee.cpu ?? 0
     thread.initialize(
       to: Thread(
-        host: host, id: host.pointee.takeThreadID(gd), path: path,
-        name: options.name.map(copyCString),
-        cpu: home, priority: options.priority, memoryLimit: options.memoryLimit))
+        host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
+        name: options.name.map(copyCString), cpu: home, priority: options.priority))
     thread.pointee.node = WaitNode(thread: thread)
     thread.pointee.timer = Timer(.wait, subject: UnsafeMutableRawPointer(thread))
     if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
@@ -34,6 +28,20 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if options.memoryLimit > 0 { thread.pointee.flags.insert(.ownHeap) }
     gd?.count(.threadsCreated)
     return thread
+  }
+
+  /// The number of its next child. On its worker while it runs.
+  private func nextChild() -> UInt32 {
+    let path: ThreadPathRef
+    if let made = pointee.pathForChildren {
+      path = made
+    } else {
+      pointee.parentPath?.retain()
+      path = .make(parent: pointee.parentPath, number: pointee.pathNumber)
+      pointee.pathForChildren = path
+    }
+    path.pointee.children += 1
+    return path.pointee.children
   }
 
   /// Start it: from now on it is some worker's. False if it was started before. Any worker, no lock
@@ -74,6 +82,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// Owner.
   func setPriorityLocally(_ priority: UInt8) {
+    pointee.calmPriority = nil
     if pointee.flags.contains(.onRunQueue) {
       mycpu.pointee.runQueue.remove(self)
       pointee.priority = priority
@@ -83,7 +92,16 @@ extension UnsafeMutablePointer where Pointee == Thread {
     }
   }
 
-  public var priority: UInt8 { pointee.priority }
+  /// The one it was given, whatever it is for the moment.
+  public var priority: UInt8 { pointee.calmPriority ?? pointee.priority }
+
+  /// Go first for so long, and then at this priority, when the next quantum ends: what somebody waits
+  /// for is not to stand in line, but it is not to hold up others for good either. The current thread.
+  public func beUrgent(nanoseconds: UInt64, then calm: UInt8) {
+    pointee.priority = Thread.highestPriority
+    pointee.calmPriority = calm
+    pointee.calmAfter = mycpu.readClock() &+ nanoseconds
+  }
 
   /// Before `begin`.
   public func setInitialPriority(_ priority: UInt8) { pointee.priority = priority }
@@ -145,6 +163,24 @@ extension UnsafeMutablePointer where Pointee == Thread {
     lwktSchedule(self)
   }
 
+  /// Has Ctrl-C come for this thread? Once for each; the thread itself.
+  public func takeInterrupt() -> Bool {
+    guard pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing) else {
+      return false
+    }
+    // Now it tells somebody, who waits for that; so it is not calm at once.
+    pointee.calmAfter = mycpu.readClock() &+ 50_000_000
+    return true
+  }
+
+  /// Its quantum is over: has it been urgent for long enough? Owner, while it is on no queue.
+  @inline(never)
+  func calmDown() {
+    guard let calm = pointee.calmPriority, mycpu.readClock() >= pointee.calmAfter else { return }
+    pointee.calmPriority = nil
+    pointee.priority = calm
+  }
+
   // MARK: exit and join
 
   /// The running thread is over, with its results or its error (moved in). Its worker, from the
@@ -156,7 +192,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     dropScopes()
     failHeldRequests()
     let hadPort = closePort()
-    pointee.result = result
+    addressOf(&pointee.payload).dispose()
+    pointee.payload = result
     pointee.succeeded = succeeded
     pointee.waitable.lock.lock()
     pointee.lifecycleAtomic.store(
@@ -280,8 +317,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// The last reference is gone.
   func destroy() {
     if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
-    addressOf(&pointee.start).dispose()
-    addressOf(&pointee.result).dispose()
+    addressOf(&pointee.payload).dispose()
     if let inheritance = pointee.inheritance {
       Unmanaged<AnyObject>.fromOpaque(inheritance).release()
     }
@@ -300,7 +336,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     }
     pointee.systemCall?.release()
     pointee.request?.object.releaseObject()
-    pointee.path.release()
+    pointee.pathForChildren?.release()
+    pointee.parentPath?.release()
     pointee.name?.deallocate()
     pointee.waitText?.deallocate()
     deinitialize(count: 1)

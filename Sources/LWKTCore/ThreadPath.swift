@@ -2,8 +2,8 @@
 
 import Synchronization
 
-/// One step in a thread's name: who created it, and as which child. Counted, because children
-/// outlive their parents and keep their names.
+/// One step in the names of a thread's children: who created it, and as which child. Counted, because
+/// children outlive their parents and keep their names. Most threads have no children, and so none.
 struct ThreadPath: ~Copyable {
   let references = Atomic<Int32>(1)
   /// One reference, nil for a root.
@@ -16,13 +16,14 @@ struct ThreadPath: ~Copyable {
 typealias ThreadPathRef = UnsafeMutablePointer<ThreadPath>
 
 extension UnsafeMutablePointer where Pointee == ThreadPath {
-  /// A path with one reference, the caller's.
+  /// A path with one reference, the caller's. Takes over the caller's reference to `parent`.
   static func make(parent: ThreadPathRef?, number: UInt32) -> ThreadPathRef {
-    if let parent { parent.pointee.references.add(1, ordering: .relaxed) }
     let path = ThreadPathRef.allocate(capacity: 1)
     path.initialize(to: ThreadPath(parent: parent, number: number))
     return path
   }
+
+  func retain() { pointee.references.add(1, ordering: .relaxed) }
 
   /// Give a reference back. Iterative: a chain of generations may be long.
   func release() {
@@ -36,11 +37,13 @@ extension UnsafeMutablePointer where Pointee == ThreadPath {
       path.deallocate()
     }
   }
+}
 
+extension ThreadPath {
   /// `1.4.2`. Very deep paths are shown with their middle left out.
-  var text: String {
-    var numbers: [UInt32] = []
-    var node: ThreadPathRef? = self
+  static func text(parent: ThreadPathRef?, number: UInt32) -> String {
+    var numbers = [number]
+    var node = parent
     while let path = node {
       numbers.append(path.pointee.number)
       node = path.pointee.parent

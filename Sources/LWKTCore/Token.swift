@@ -75,6 +75,7 @@ public struct TokenStack: ~Copyable {
   var references: UnsafeMutablePointer<TokenReference>
   var count = 0
   var capacity = 4
+  var regain = Regain()
   /// A regain that goes one by one.
   var isSorted = false
   /// How often this regain was woken and passed over.

@@ -36,30 +36,30 @@ extension UnsafeMutablePointer where Pointee == Thread {
   func regainTokens(atOnce: Bool = false) -> Bool {
     guard let stack = pointee.tokens else { return true }
     // The wait it comes from is over: its node and timer are needed again.
-    if !atOnce, !pointee.regain.isActive { finishWait() }
+    if !atOnce, !stack.pointee.regain.isActive { finishWait() }
     // What the thread was woken for must survive the waits in here.
     let reason = pointee.wakeReason
     let index = pointee.wakeIndex
     let value = pointee.wakeValue
-    if !atOnce, pointee.regain.isActive {
+    if !atOnce, stack.pointee.regain.isActive {
       noteTokenWake(stack)
     } else {
-      pointee.regain = Regain(
+      stack.pointee.regain = Regain(
         isActive: true, reason: reason, index: index, value: value, isGet: atOnce)
     }
     if !stack.pointee.isSorted {
-      if takeAll(stack) { return regained() }
+      if takeAll(stack) { return regained(stack) }
       stack.pointee.isSorted = true
     }
-    return takeInOrder(stack) ? regained() : false
+    return takeInOrder(stack) ? regained(stack) : false
   }
 
-  private func regained() -> Bool {
+  private func regained(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
     pointee.tokensLost = false
-    pointee.wakeReason = pointee.regain.reason
-    pointee.wakeIndex = pointee.regain.index
-    pointee.wakeValue = pointee.regain.value
-    pointee.regain.isActive = false
+    pointee.wakeReason = stack.pointee.regain.reason
+    pointee.wakeIndex = stack.pointee.regain.index
+    pointee.wakeValue = stack.pointee.regain.value
+    stack.pointee.regain.isActive = false
     pointee.waitKind = .none
     pointee.waitObject = nil
     return true
@@ -74,7 +74,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       return takeBackGet(stack)
     }
     pointee.node.object = nil
-    if let index = pointee.regain.waitingFor {
+    if let index = stack.pointee.regain.waitingFor {
       if wasHandedOver {
         stack.pointee.references[index].isHeld = true
         noteGeneration(stack, index)
@@ -83,14 +83,14 @@ extension UnsafeMutablePointer where Pointee == Thread {
         stack.pointee.failures += 1
       }
     }
-    pointee.regain.waitingFor = nil
+    stack.pointee.regain.waitingFor = nil
   }
 
   /// The thread was told to stop while it waited in `gettoken`: without that acquisition then.
   private func takeBackGet(_ stack: UnsafeMutablePointer<TokenStack>) {
-    pointee.regain.waitingFor = nil
-    pointee.regain.isGet = false
-    pointee.regain.reason = .aborted
+    stack.pointee.regain.waitingFor = nil
+    stack.pointee.regain.isGet = false
+    stack.pointee.regain.reason = .aborted
     releaseTokens(downTo: stack.pointee.count - 1)
   }
 
@@ -130,8 +130,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
       }
       let isOverdue = stack.pointee.failures >= Token.patience
       if isOverdue { token.pointee.isStarved = true }
-      let ticket = beginWait(.token, on: token.object, interruptible: pointee.regain.isGet)
-      pointee.regain.waitingFor = index
+      let ticket = beginWait(.token, on: token.object, interruptible: stack.pointee.regain.isGet)
+      stack.pointee.regain.waitingFor = index
       pointee.waitToken.store(UInt(bitPattern: token), ordering: .relaxed)
       enqueueNode(
         on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
@@ -142,7 +142,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       }
       ownNode.pointee.isOverdue = isOverdue
       token.pointee.waitable.lock.unlock()
-      guard pointee.regain.isGet, abortedMeanwhile(ticket: ticket) else { return false }
+      guard stack.pointee.regain.isGet, abortedMeanwhile(ticket: ticket) else { return false }
       unlinkNode(ownNode)
       pointee.waitToken.store(0, ordering: .relaxed)
       takeBackGet(stack)

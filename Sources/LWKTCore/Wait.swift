@@ -292,7 +292,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   @inline(never)
   private func unlinkExtraNodes() {
     guard let nodes = pointee.extraNodes else { return }
-    for index in 0..<pointee.extraNodeCount { unlinkNode(nodes + index) }
+    for index in 0..<Int(pointee.extraNodeCount) { unlinkNode(nodes + index) }
     nodes.deallocate()
     pointee.extraNodes = nil
     pointee.extraNodeCount = 0

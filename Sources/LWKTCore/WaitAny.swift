@@ -34,7 +34,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     nodes.initialize(repeating: WaitNode(thread: self), count: objects.count)
     let ticket = beginWait(.waitany, on: nil)
     pointee.extraNodes = nodes
-    pointee.extraNodeCount = objects.count
+    pointee.extraNodeCount = Int32(objects.count)
     for (position, object) in objects.enumerated() {
       let waitable = UnsafeMutableRawPointer(object.objectHeader)
         .assumingMemoryBound(to: Waitable.self)

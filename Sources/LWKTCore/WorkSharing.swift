@@ -72,7 +72,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     var wanted = min(current == nil ? waiting / 2 : (waiting + 1) / 2, mostGiven)
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())
-    if wanted > 0, !pointee.isDraining {
+    if wanted > 0, !pointee.isDraining, pointee.onlyThread == nil {
       if pointee.runQueue.strays > 0 { packStrays(&wanted, into: package) }
       // A thread that runs without a domain may be settling in any of them.
       if current == nil || current?.domain != nil {
@@ -277,6 +277,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   public func moveSelf(to cpu: Int) -> Bool {
     let gd = mycpu
     guard let domain, cpu != gd.pointee.cpu else { return true }
+    if gd.pointee.onlyThread != nil { return false }
     var pinnedHere = domain.pointee.anchored
     if pointee.flags.contains(.pinned) { pinnedHere -= 1 }
     guard pinnedHere == 0 else { return false }
@@ -303,6 +304,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func departIfAsked(_ thread: ThreadRef) {
     guard let departure = pointee.departing, departure.thread == thread else { return }
     pointee.departing = nil
+    closeAccount()
     if thread.pointee.parkedStack != nil { return scheduleLocally(thread) }
     depart(departure)
   }

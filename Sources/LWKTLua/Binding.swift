@@ -235,7 +235,7 @@ public func retryDecode(_ L: OpaquePointer?) -> Int32 {
   owner.retainObject()
   defer { owner.releaseObject() }
   lwkt_pop(L, 3)
-  if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.start)) {
+  if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.payload)) {
     return startInside(L)
   }
   return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner, prefix: prefix)
@@ -274,8 +274,7 @@ public func mustEnd() -> Bool {
 
 @c(lwkt_s_take_interrupt)
 public func takeInterrupt() -> Bool {
-  lwktCurrentThread()?.pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)
-    ?? false
+  lwktCurrentThread()?.takeInterrupt() ?? false
 }
 
 // MARK: Waiting
@@ -284,7 +283,8 @@ public func takeInterrupt() -> Bool {
 enum Resumption: Int32 {
   case none, receiveValues, receiveMessage, reply, join, sleep, tsleep, send, request
   case plainRequest, answer, cancelledAnswer
-  case lookup, waitAny, token, snapshot, cancelledReply, await, pending, systemCall, cancelledCall
+  case lookup, waitAny, token, snapshot, inspection, cancelledReply, await, pending, systemCall
+  case cancelledCall
 }
 
 /// Turn what an operation answered into a result: go on at once, or wait and go on later.
@@ -306,7 +306,7 @@ private func refuseWait(_ L: LuaState) -> Int32 {
   let thread = currentThread
   thread.cancelBegunWait()
   if let message = thread.takeHandedMessage() { message.object.releaseObject() }
-  addressOf(&thread.pointee.start).dispose()
+  addressOf(&thread.pointee.payload).dispose()
   dropRequest(thread)
   return raise(L, "cannot wait in a finaliser (__gc)")
 }
@@ -337,6 +337,7 @@ private func resume(_ L: LuaState, _ resumption: Resumption) -> Int32 {
   case .waitAny: waitedAny(L)
   case .token: tokenGot(L)
   case .snapshot: snapshotTaken(L)
+  case .inspection: inspected(L)
   case .await: awaited(L)
   case .pending: pendingAnswered(L)
   case .systemCall: systemCallEnded(L)

@@ -196,7 +196,8 @@ private func assignedStackLocal(
     let count = enclosing(L, others.baseAddress, Int32(resumeLimit))
     for upvalue in 0..<Int(code.notes.pointee.upvalueCount)
     where code.upvalues[upvalue].isAssigned
-      && lwkt_is_stack_local(L, function, Int32(upvalue + 1), others.baseAddress, count)
+      && (lwkt_is_stack_local(L, function, Int32(upvalue + 1), others.baseAddress, count)
+        || isPromptLocal(L, function, Int32(upvalue + 1)))
     {
       return upvalue
     }

@@ -30,14 +30,16 @@ public func create(_ L: OpaquePointer?) -> Int32 {
     return resultError
   }
   let thread = ThreadRef.make(host: creator.pointee.host, parent: creator, options: options)
+  if options.memoryLimit > 0 { thread.extras.memoryLimit = options.memoryLimit }
   noteOrigin(L, thread)
   if options.sharing {
     shareStart(L, thread, creator, functionAt)
   } else {
-    thread.pointee.start = start
+    thread.pointee.payload = start
     if let settings = currentSettings(L) { thread.give(settings) }
   }
-  pushHandle(L, thread.object)
+  lwkt_pushfirst(L, thread.object, Int32(ObjectKind.thread.rawValue))
+  thread.object.retainObject()
   if !options.noStart { thread.begin() }
   thread.object.releaseObject()
   return 1
@@ -58,7 +60,7 @@ private func packStart(
 ) -> Bool {
   _ = lua_checkstack(L, 8)
   let count = lua_gettop(L) - functionAt
-  lwkt_pushownenvironment(L)
+  lwkt_pushenvironment(L, currentThread.pointee.slot)
   let context = CopyContext(state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
   guard
     encodeThread(

@@ -20,6 +20,8 @@ final class ThreadExtras {
   var ports: [PortRef] = []
   /// The outside answer it waits for.
   var pending: LuaPending?
+  /// The most bytes its heap may take, if it has one of its own.
+  var memoryLimit = 0
   /// Told of the end, with the results still on the coroutine's stack.
   var whenEnded: ((LuaState, _ succeeded: Bool, _ results: Int32) -> Void)?
 

@@ -23,6 +23,9 @@ struct LuaHeap {
   /// The `package` settings its threads were created with.
   var settings: PackageSettings?
 
+  /// The locals of a prompt's earlier lines: what identifies each variable (`lua_upvalueid`).
+  var promptLocals: Set<UInt> = []
+
   /// The chunk whose threads were created last: Lua's pointer to its name, and the interned copy.
   private var lastSource: (UnsafePointer<CChar>, UnsafePointer<CChar>)?
 

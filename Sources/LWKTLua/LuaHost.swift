@@ -88,6 +88,8 @@ public final class LuaHost: Sendable {
   let host: Host
   let functions: [(name: String, body: LuaFunction)]
   let deadlockReport = Mutex<String?>(nil)
+  /// The prompt that the main thread is to become.
+  let prompt: LuaPrompt?
 
   /// The one host of this process that Lua runs in.
   nonisolated(unsafe) static var current: LuaHost?
@@ -100,11 +102,21 @@ public final class LuaHost: Sendable {
   ///   - functions: Swift functions that every chunk and thread finds among its globals.
   ///   - background: the ordinary case, see above. Without it `runMain` makes the calling kernel
   ///     thread worker 0.
-  public init(
+  public convenience init(
     workers: Int = LuaHost.usableCPUs, functions: [String: LuaFunction] = [:],
     sysport: SysportOptions = SysportOptions(), background: Bool = true
   ) {
-    self.functions = functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    self.init(
+      workers: workers, functions: functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+      sysport: sysport, background: background, prompt: nil)
+  }
+
+  init(
+    workers: Int, functions: [(name: String, body: LuaFunction)], sysport: SysportOptions,
+    background: Bool, prompt: LuaPrompt?
+  ) {
+    self.functions = functions
+    self.prompt = prompt
     LuaHost.installOnce
     host = Host(
       workers: workers,
@@ -216,8 +228,12 @@ public final class LuaHost: Sendable {
   }
 
   func call(_ number: Int, _ arguments: [LuaValue]) -> LuaAnswer {
-    functions.indices.contains(number)
-      ? functions[number].body(arguments) : .error("no such function")
+    if functions.indices.contains(number) { return functions[number].body(arguments) }
+    let index = number - functions.count
+    guard let own = prompt?.functions, own.indices.contains(index) else {
+      return .error("no such function")
+    }
+    return own[index].body(arguments)
   }
 }
 
@@ -341,6 +357,10 @@ func pendingAnswered(_ L: LuaState) -> Int32 {
 
 /// `Binding.reportDeath`.
 private func reportDeath(_ thread: ThreadRef) {
+  if let prompt = LuaHost.current?.prompt {
+    let death = thread.death ?? Death(message: "its results cannot be copied", traceback: "")
+    return prompt.reportDeath(thread.displayName, death.message, death.traceback)
+  }
   var text = "lwkt-lua: thread " + thread.displayName + " died: "
   if let death = thread.death {
     text += death.message

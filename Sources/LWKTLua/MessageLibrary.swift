@@ -454,8 +454,8 @@ private func received(_ L: LuaState, asMessage: Bool) -> Int32 {
   case .ready:
     guard let message = thread.takeHandedMessage() else {
       // The values alone, which all stand in slots; to be read they are moved out.
-      var payload = thread.pointee.start
-      thread.pointee.start = Payload()
+      var payload = thread.pointee.payload
+      thread.pointee.payload = Payload()
       let count = copyIn(L, &payload, owner: thread.object)
       addressOf(&payload).dispose()
       return count

@@ -23,7 +23,7 @@ public final class LuaProgram: Sendable {
     case library(Text)
     /// `-W`: turn warnings on.
     case warnings
-    /// The last part: read, evaluate and print from a standard input that is no terminal.
+    /// The last part: read, evaluate and print.
     case interactive
   }
 
@@ -40,10 +40,16 @@ public final class LuaProgram: Sendable {
   private let status = Atomic<Int32>(0)
 
   /// - Parameter workers: 1 to 256.
-  public init(workers: Int, settings: Settings, sysport: SysportOptions) {
+  public convenience init(workers: Int, settings: Settings, sysport: SysportOptions) {
+    self.init(workers: workers, settings: settings, sysport: sysport, prompt: nil)
+  }
+
+  /// With a prompt that is what `Part.interactive` becomes, and when it ends so does the program.
+  package init(workers: Int, settings: Settings, sysport: SysportOptions, prompt: LuaPrompt?) {
     if settings.ignoresEnvironment { lwkt_ignore_environment() }
     if settings.refusesBytecode { lwkt_refuse_bytecode() }
-    lua = LuaHost(workers: workers, sysport: sysport, background: false)
+    lua = LuaHost(
+      workers: workers, functions: [], sysport: sysport, background: false, prompt: prompt)
   }
 
   /// Run the parts one after another in the main thread until one fails, then wait until the last
@@ -52,7 +58,9 @@ public final class LuaProgram: Sendable {
   public func run(_ parts: [Part], program: Text, arguments: [Text], zero: Int) -> Int32 {
     let steps = UnsafeMutableBufferPointer<lwkt_step>.allocate(capacity: parts.count)
     defer { steps.deallocate() }
-    for (index, part) in parts.enumerated() { steps.initializeElement(at: index, to: step(part)) }
+    for (index, part) in parts.enumerated() {
+      steps.initializeElement(at: index, to: step(part, hasPrompt: lua.prompt != nil))
+    }
     var whole = lwkt_program(
       name: program, steps: UnsafePointer(steps.baseAddress), count: Int32(parts.count))
     return withUnsafePointer(to: &whole) { run($0, arguments, zero) }
@@ -75,6 +83,8 @@ public final class LuaProgram: Sendable {
     }
     fflush(nil)
     if lua.isDeadlocked { return 2 }
+    // Its user has been shown the errors of threads.
+    if lua.prompt != nil { return status.load(ordering: .relaxed) }
     if lua.host.state.pointee.hadUnnoticedErrors.load(ordering: .acquiring) { return 1 }
     return status.load(ordering: .relaxed)
   }
@@ -82,7 +92,10 @@ public final class LuaProgram: Sendable {
   /// The main thread is at its end. Its worker.
   private func mainEnded(_ result: Result<[LuaValue], LuaHostError>, _ program: Text) {
     switch result {
-    case .success(let values) where values.first != .boolean(false): return
+    case .success(let values) where values.first != .boolean(false):
+      // Who leaves a prompt does not wait for what still runs.
+      if lua.prompt != nil { lua.host.state.drain() }
+      return
     // What failed has been reported.
     case .success: break
     // What no message handler has seen: its message is all there is to say.
@@ -121,7 +134,7 @@ extension LuaHost {
 @c(lwkt_s_is_deadlocked)
 public func isDeadlocked() -> Bool { LuaHost.current?.isDeadlocked ?? false }
 
-private func step(_ part: LuaProgram.Part) -> lwkt_step {
+private func step(_ part: LuaProgram.Part, hasPrompt: Bool) -> lwkt_step {
   var step = lwkt_step()
   switch part {
   case .chunk(let text, let name):
@@ -140,7 +153,7 @@ private func step(_ part: LuaProgram.Part) -> lwkt_step {
   case .warnings: step.kind = LWKT_STEP_WARNINGS
   case .interactive:
     step.kind = LWKT_STEP_BODY
-    step.body = lwkt_interactive
+    if hasPrompt { step.body = lwkt_prompt } else { step.body = lwkt_interactive }
   }
   return step
 }

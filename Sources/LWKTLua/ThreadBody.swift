@@ -15,17 +15,24 @@ public func turnEnded(
   let L = L.unsafelyUnwrapped
   let heap = LuaHeap.of(L)
   end(thread, L, status, kind, results)
-  // A heap of a thread's own goes with the last thread in it.
-  if heap.pointee.isPrivate, heap.pointee.domain?.pointee.threadCount == 0 {
+  if heap.pointee.domain?.pointee.threadCount == 0, isSurplus(heap) {
     lwkt_percpu().pointee.td = nil
     heap.close()
   }
 }
 
+/// Nobody is left in this heap: is it needed no longer? One that a thread had of its own goes with it.
+/// After a crowd some of the heaps go, so that memory comes back; one without threads always stays.
+private func isSurplus(_ heap: UnsafeMutablePointer<LuaHeap>) -> Bool {
+  if heap.pointee.isPrivate { return true }
+  let gd = mycpu
+  return !heap.pointee.isMain && gd.pointee.domainCount > ownHeaps && gd.hasSpareDomains
+}
+
 // MARK: The first turn
 
 /// Most threads that share one heap, and how many heaps a worker makes before threads must share.
-private let threadsPerHeap = 256
+private let threadsPerHeap = 1024
 private let ownHeaps = 48
 
 /// Build the thread in a heap of the worker that runs it. In the loop.
@@ -58,7 +65,7 @@ public func firstTurn(
 /// Put function and arguments on the new coroutine's stack, or a C function that will. Returns the
 /// count of arguments. Lua API that allocates: as decoding.
 private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
-  let payload = addressOf(&thread.pointee.start)
+  let payload = addressOf(&thread.pointee.payload)
   let heap = LuaHeap.of(L)
   let usesStandard = !heap.pointee.isMain && readsStandardGlobals(payload)
   if usesStandard { lwkt_pushstandard(L) } else { lwkt_pushenvironment(L, thread.pointee.slot) }
@@ -85,7 +92,7 @@ private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
 public func startInside(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let thread = currentThread
-  let payload = addressOf(&thread.pointee.start)
+  let payload = addressOf(&thread.pointee.payload)
   LuaHeap.of(L).pointee.copyState.noteModules(L)
   _ = lua_checkstack(L, 8)
   lwkt_pushenvironment(L, thread.pointee.slot)
@@ -110,32 +117,19 @@ private func chooseHeap(_ thread: ThreadRef) -> UnsafeMutablePointer<LuaHeap>? {
   let gd = mycpu
   if thread.pointee.flags.contains(.ownHeap) {
     guard let heap = LuaHeap.make(isMain: false) else { return nil }
-    heap.pointee.allocator.limit = thread.pointee.memoryLimit
+    heap.pointee.allocator.limit = thread.extras.memoryLimit
     heap.pointee.domain?.pointee.isOpen = false
     heap.pointee.isPrivate = true
     return heap
   }
   if thread.pointee.flags.contains(.main) { return LuaHeap.make(isMain: true) }
-  var emptiest: DomainRef?
-  var domain = gd.pointee.domains
-  while let candidate = domain {
-    domain = candidate.pointee.next
-    guard candidate.pointee.isOpen else { continue }
-    if candidate.pointee.threadCount == 0 { return LuaHeap.of(candidate) }
-    if emptiest.map({ candidate.pointee.threadCount < $0.pointee.threadCount }) ?? true {
-      emptiest = candidate
-    }
-    // Past the first few a heap is as good as another while it has room: do not look at them all.
-    if gd.pointee.domainCount > ownHeaps, candidate.pointee.threadCount < threadsPerHeap {
-      return LuaHeap.of(candidate)
-    }
-  }
-  if gd.pointee.domainCount < ownHeaps || emptiest == nil
-    || emptiest.unsafelyUnwrapped.pointee.threadCount >= threadsPerHeap
+  if let empty = gd.pointee.emptyDomains { return LuaHeap.of(empty) }
+  if gd.pointee.domainCount >= ownHeaps,
+    let domain = gd.domainToFill(limit: threadsPerHeap, few: ownHeaps)
   {
-    return LuaHeap.make(isMain: false)
+    return LuaHeap.of(domain)
   }
-  return emptiest.map { LuaHeap.of($0) }
+  return LuaHeap.make(isMain: false)
 }
 
 extension LuaHeap {
@@ -253,6 +247,6 @@ private func failUnstarted(_ thread: ThreadRef, _ text: String) {
 
 private func finishUnstarted(_ thread: ThreadRef, _ payload: Payload, _ text: String) {
   thread.setDeath(message: text, traceback: "")
-  addressOf(&thread.pointee.start).dispose()
+  addressOf(&thread.pointee.payload).dispose()
   thread.finish(succeeded: false, result: payload)
 }

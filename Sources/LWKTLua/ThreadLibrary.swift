@@ -209,12 +209,12 @@ func pushEnd(_ L: LuaState, _ thread: ThreadRef, prefix: Int32 = 0) -> Int32 {
   thread.markNoticed()
   _ = lua_checkstack(L, 8)
   lua_pushboolean(L, thread.pointee.succeeded ? 1 : 0)
-  if !thread.pointee.succeeded, thread.pointee.result.count == 0 {
+  if !thread.pointee.succeeded, thread.pointee.payload.count == 0 {
     pushString(L, thread.death?.message ?? "aborted")
     return prefix + 2
   }
   return copyIn(
-    L, addressOf(&thread.pointee.result), owner: thread.object, prefix: prefix + 1)
+    L, addressOf(&thread.pointee.payload), owner: thread.object, prefix: prefix + 1)
 }
 
 @c(lwkt_s_thread_abort)

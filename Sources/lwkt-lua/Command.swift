@@ -35,12 +35,12 @@ extension CommandLine {
       fflush(nil)
     }
     if request.endsAtVersion { return 0 }
+    let parts = parts(of: request)
     let lua = LuaProgram(
       workers: request.workers ?? LuaHost.usableCPUs, settings: request.settings,
-      sysport: request.sysport)
+      sysport: request.sysport, prompt: endsInteractively(parts) ? Repl.makePrompt() : nil)
     if request.showsStatistics { lua.printStatisticsAtExit() }
-    return lua.run(
-      parts(of: request), program: program, arguments: request.arguments, zero: request.zero)
+    return lua.run(parts, program: program, arguments: request.arguments, zero: request.zero)
   }
 
   /// What is to be run, in order.
@@ -52,6 +52,10 @@ extension CommandLine {
     if request.isEmpty, !isInteractive { parts.append(.file(nil)) }
     if isInteractive { parts.append(.interactive) }
     return parts
+  }
+
+  private static func endsInteractively(_ parts: [LuaProgram.Part]) -> Bool {
+    if case .interactive? = parts.last { true } else { false }
   }
 
   /// What LUA_INIT says.

@@ -224,7 +224,7 @@ final class HostTests: CoreTestCase {
       let dying = rig.spawn { _, _ in .fail(3) }
       rig.spawn { script, thread in
         if !dying.isDead { return .yield }
-        XCTAssertEqual(dying.pointee.result.number, 3)
+        XCTAssertEqual(dying.pointee.payload.number, 3)
         XCTAssertFalse(dying.pointee.succeeded)
         dying.markNoticed()
         return .end()

@@ -404,7 +404,7 @@ final class MessageTests: CoreTestCase {
             XCTAssertTrue(message.pointee.flags.contains(.exitNotice))
             let ended = ObjectRef(bitPattern: UInt(message.pointee.payload.slots.0))!.thread
             XCTAssertTrue(ended.isDead)
-            notices.add(ended.pointee.result.number)
+            notices.add(ended.pointee.payload.number)
             message.object.releaseObject()
             if notices.count == 10 {
               // Asked for when it is over.

@@ -20,7 +20,7 @@ final class SchedulerTests: CoreTestCase {
     }
     XCTAssertEqual(turns.value, 5)
     XCTAssertTrue(main.isDead)
-    XCTAssertEqual(main.pointee.result.number, 7)
+    XCTAssertEqual(main.pointee.payload.number, 7)
     XCTAssertEqual(rig.workersEnded.value, 1)
     XCTAssertEqual(rig.deadlocks.count, 0)
   }

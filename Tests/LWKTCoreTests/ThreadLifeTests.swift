@@ -34,7 +34,7 @@ final class ThreadLifeTests: CoreTestCase {
               } else {
                 XCTAssertEqual(thread.finishWait(), .ready)
               }
-              XCTAssertEqual(target.pointee.result.number, round)
+              XCTAssertEqual(target.pointee.payload.number, round)
               joined.add()
               return .end()
             }

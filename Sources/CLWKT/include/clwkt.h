@@ -14,6 +14,7 @@
 
 #include "clwkt_ring.h"
 #include "clwkt_sys.h"
+#include "clwkt_tty.h"
 
 /* Why a Lua coroutine came back to its worker's loop. */
 enum lwkt_switch_kind {
@@ -91,8 +92,10 @@ void lwkt_block_all_signals(void);
 /* From now on the first Ctrl-C (SIGINT) is counted and wakes whoever sleeps on the futex `word`,
  * which it sets to 0; a second one kills. Once a process. */
 void lwkt_catch_interrupt(void *word);
-/* Has Ctrl-C come since the last call? Then a second one no longer kills. */
+/* Has Ctrl-C come since the last call? */
 bool lwkt_take_interrupt(void);
+/* However often it comes, Ctrl-C kills no more: there is a prompt to come back to. */
+void lwkt_keep_interrupts(void);
 
 /* Let the calling kernel thread have this signal, whatever it has inherited. */
 void lwkt_unblock_signal(int number);

@@ -25,6 +25,10 @@ void *lwkt_tohandle(lua_State *L, int index);
  * [-0, +1, m] */
 int lwkt_pushhandle(lua_State *L, void *object, int kind);
 
+/* The same for an object that no handle in this heap refers to yet. The caller owes a reference.
+ * [-0, +1, m] */
+void lwkt_pushfirst(lua_State *L, void *object, int kind);
+
 /* Push a handle of `object` that no other part of the heap has, and take over the caller's
  * reference. For objects that scripts never see. [-0, +1, m] */
 void lwkt_pushholder(lua_State *L, void *object, int kind);

@@ -67,7 +67,8 @@ enum lwkt_result {
 /* Not called by name: metamethods, fields and what the prelude in Lua needs. */
 #define LWKT_SUPPORT_FUNCTIONS(X) \
   X(handle_field) X(handle_tostring) X(handle_length) X(token_close) X(scope_enter) \
-  X(scope_leave) X(scope_expire) X(thread_traceback) X(thread_await) X(registered)
+  X(scope_leave) X(scope_expire) X(thread_traceback) X(thread_await) X(registered) \
+  X(prompt_inspect) X(prompt_hold)
 
 /* Fields of handles. */
 #define LWKT_HANDLE_FIELDS(X) \
@@ -181,6 +182,11 @@ struct lwkt_heap {
   int globals_meta; /* the metatable of threads' globals, 0 in the main heap */
   int libraries;    /* C libraries that are loaded */
   int package_note; /* see package.c; 0 before the first use */
+  /* The strings that package.path and cpath were when they were noted, which the note keeps alive, and
+   * how many modules were preloaded. */
+  const char *noted_path;
+  const char *noted_cpath;
+  lua_Integer noted_preload;
 };
 
 static inline struct lwkt_heap *lwkt_heap_of(lua_State *L) {
@@ -263,6 +269,9 @@ int lwkt_closethread(lua_State *L);
 
 /* Push the traceback of a coroutine that died, as text. [-0, +1, -] */
 void lwkt_pushtraceback(lua_State *L, lua_State *dead, bool is_main);
+/* Push the traceback of a thread that is not running now, as text: `base` is its own coroutine; what
+ * waits is the innermost of those it is in. [-0, +1, -] */
+void lwkt_pushwaitingtraceback(lua_State *L, lua_State *base);
 
 /* ---- the level in C calls (level.c) ---- */
 
@@ -359,6 +368,8 @@ void lwkt_package_preload(lua_State *L);
 
 /* Make a global function that calls the registered Swift function `number`. [-0, +0, m] */
 void lwkt_register(lua_State *L, const char *name, int number);
+/* Push a function that calls the registered Swift function `number`. [-0, +1, m] */
+void lwkt_pushregistered(lua_State *L, int number);
 /* The number of the registered function that runs. */
 int lwkt_registered_number(lua_State *L);
 

@@ -47,6 +47,11 @@ void lwkt_report_error(lua_State *L, const char *name);
 /* A body: read, evaluate, print, from a standard input that is no terminal. */
 int lwkt_interactive(lua_State *L);
 
+/* A body: the host's prompt (prompt.c). */
+int lwkt_prompt(lua_State *L);
+/* Push the prompt's driver and a table of functions for it. */
+int lwkt_s_prompt_open(lua_State *L);
+
 /* Has the deadlock report been made, which says all there is to say? */
 bool lwkt_s_is_deadlocked(void);
 

@@ -1,6 +1,10 @@
 -- Everything at once: threads that at each step do one of all the things there are, on all
 -- workers, next to hogs. Each keeps an account that must balance in the end.
+--
+-- With a number of seconds as its argument (`make soak`) it lives through generation after generation
+-- for that long, and the process must not grow.
 local check = require "check"
+local seconds = tonumber(arg[1]) or 0
 
 local bank = lwkt.shared.array("i64", 32)
 bank:fill(100)
@@ -101,13 +105,39 @@ local function live(id)
   return id
 end
 
-local threads = {}
-for id = 1, 500 do threads[id] = lwkt.create({ sharing = id % 25 == 0 }, live, id) end
-for id = 1, 500 do check.eq(check.join(threads[id]), id, "a life") end
-check.eq(done:get(), 500, "all lived to the end")
+local function generation()
+  local threads = {}
+  done:set(0)
+  for id = 1, 500 do threads[id] = lwkt.create({ sharing = id % 25 == 0 }, live, id) end
+  for id = 1, 500 do check.eq(check.join(threads[id]), id, "a life") end
+  check.eq(done:get(), 500, "all lived to the end")
+  local sum = 0
+  for i = 1, 32 do sum = sum + bank[i] end
+  check.eq(sum, 3200, "the bank")
+end
 
-local sum = 0
-for i = 1, 32 do sum = sum + bank[i] end
-check.eq(sum, 3200, "the bank")
+local function resident()
+  local file <close> = assert(io.open("/proc/self/statm"))
+  file:read("n")
+  return file:read("n") * 4096 // 1024
+end
+
+local function now() return lwkt.sys.clock_gettime("monotonic") end
+
+local started, generations, first, shown = now(), 0, nil, 0
+repeat
+  generation()
+  generations = generations + 1
+  local age = now() - started
+  -- What is kept for use again has been made by then.
+  if not first and age > seconds / 4 then first = resident() end
+  if seconds > 0 and age > shown + 10 then
+    shown = age
+    print(("%4.0f s: %d generations, %d KB"):format(age, generations, resident()))
+  end
+until age >= seconds
+local growth = resident() / first
+if seconds > 0 then print(("%.2f times what it had after a quarter"):format(growth)) end
+check.ok(seconds == 0 or growth < 1.3, "the process grows")
 
 check.done()

@@ -1,0 +1,127 @@
+// PromptCommandTests.swift: the commands with a colon, and the prompt's ends.
+
+import Glibc
+import Testing
+
+@testable import lwkt_lua
+
+@Suite("Prompt commands", .serialized) struct PromptCommandTests {
+  private func start(
+    _ arguments: [String] = ["--workers", "2"], environment: [String: String] = ["NO_COLOR": "1"]
+  ) throws -> PseudoTerminal {
+    let terminal = try PseudoTerminal(arguments, columns: 110, rows: 40, environment: environment)
+    terminal.wait(lastLine: "> ")
+    return terminal
+  }
+
+  private func leave(_ terminal: PseudoTerminal) {
+    terminal.wait(lastLine: "> ")
+    terminal.type("\u{4}")
+    #expect(terminal.end() == 0, "\(terminal.screen.text)")
+    #expect(terminal.echoes)
+    terminal.remove()
+  }
+
+  @Test func threads() throws {
+    let terminal = try start()
+    terminal.enter(
+      "td = lwkt.create({name = 'waiter', pri = 3}, function() local function inner() "
+        + "coroutine.wrap(function() lwkt.recv() end)() end inner() end)", until: "thread 1.1")
+    terminal.enter("lwkt.sleep(0.01)", until: "true")
+    terminal.enter(":threads", until: "1.1  waiter  waiting")
+    terminal.wait(for: "stdin:1")
+    terminal.enter(":bt 1.1", until: "in local 'inner'")
+    terminal.wait(for: "resumed by the coroutine")
+    terminal.enter(":bt 9", until: "there is no thread 9")
+    terminal.enter(":kill 1.1", until: "thread 1.1 is told to stop")
+    terminal.enter("td:join()", until: "false   aborted")
+    terminal.enter(":kill 1", until: "is this prompt")
+    terminal.enter(":ports", until: "KIND")
+    terminal.enter("tok = lwkt.token('tok')  :x", until: "stdin:")
+    terminal.enter("tok = lwkt.token('mine')", until: ">")
+    terminal.enter(":tokens", until: "mine")
+    terminal.enter(":workers", until: "SWITCHES")
+    leave(terminal)
+  }
+
+  @Test("frozen threads stand still and lose nothing") func freeze() throws {
+    let terminal = try start()
+    terminal.enter(
+      "n = lwkt.shared.counter() for i = 1, 10 do lwkt.create(function() while true do n:add(1) "
+        + "if i > 5 then lwkt.sleep(0.001) end end end) end", until: "\n>")
+    terminal.enter(":freeze", until: "10 threads stand still")
+    terminal.enter("a = n:get() lwkt.sleep(0.1) return n:get() - a", until: "\n0\n>")
+    #expect(terminal.screen.text.contains("\n0\n>"), "\(terminal.screen.text)")
+    terminal.enter(":thaw", until: "10 threads go on")
+    terminal.enter("a = n:get() lwkt.sleep(0.1) return n:get() > a", until: "\ntrue\n>")
+    // Leaving while frozen lets them end.
+    terminal.enter(":freeze", until: "10 threads stand still")
+    leave(terminal)
+  }
+
+  @Test func top() throws {
+    let terminal = try start()
+    terminal.enter(
+      "lwkt.create({name = 'busy'}, function() while true do end end)", until: "thread 1.1")
+    terminal.type(":top\r")
+    terminal.wait { $0.text.contains("CPU %") && $0.text.contains("busy") }
+    terminal.type("q")
+    terminal.wait(lastLine: "> ")
+    #expect(terminal.screen.text.contains("> :top"))
+    leave(terminal)
+  }
+
+  @Test func files() throws {
+    let terminal = try start()
+    let saved = terminal.folder + "/saved.lua"
+    terminal.enter("a = 1 +", until: ">> ")
+    terminal.enter("41", until: "\n>")
+    terminal.enter("no.thing", until: "stdin:3:")
+    terminal.enter(":save " + saved, until: "1 blocks written")
+    terminal.enter("a = nil", until: "\n>")
+    terminal.enter(":load " + saved, until: "\n>")
+    terminal.enter("a", until: "\n42\n>")
+    terminal.enter(":load /nonexistent", until: "cannot open /nonexistent")
+    terminal.enter(":time 6 * 7", until: "took ")
+    terminal.enter(":help", until: ":threads")
+    terminal.enter(":nonsense", until: "there is no command :nonsense")
+    leave(terminal)
+  }
+
+  @Test("a script comes first, and its globals stay") func script() throws {
+    let terminal = try start(["-e", "given = 'by -e'", "-i"])
+    terminal.enter("given", until: "\nby -e\n>")
+    leave(terminal)
+  }
+
+  @Test("however it ends, the terminal is as it was") func ends() throws {
+    let byExit = try start()
+    byExit.type("os.exit(7)\r")
+    #expect(byExit.end() == 7)
+    #expect(byExit.echoes)
+    byExit.remove()
+    let bySignal = try start()
+    bySignal.type("half")
+    bySignal.wait(lastLine: "> half")
+    bySignal.signal(SIGTERM)
+    #expect(bySignal.end() == 128 + SIGTERM)
+    #expect(bySignal.echoes)
+    bySignal.remove()
+    let byThread = try start()
+    byThread.enter("lwkt.create(function() lwkt.sleep(0.2) os.exit(3) end)", until: "thread 1.1")
+    byThread.type("half")
+    #expect(byThread.end() == 3)
+    #expect(byThread.echoes)
+    byThread.remove()
+  }
+
+  @Test("a terminal that cannot move its cursor gets plain lines") func dumb() throws {
+    let terminal = try PseudoTerminal(["--workers", "2"], environment: ["TERM": "dumb"])
+    terminal.wait(lastLine: "> ")
+    terminal.enter("1 +", until: "\n>> ")
+    terminal.enter("1", until: "\n2\n>")
+    terminal.type("\u{4}")
+    #expect(terminal.end() == 0)
+    terminal.remove()
+  }
+}

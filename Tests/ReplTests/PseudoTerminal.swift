@@ -1,0 +1,213 @@
+// PseudoTerminal.swift: the built command in a pseudo-terminal: keys in, screen out.
+
+import CLWKT
+import Glibc
+import Testing
+
+@testable import lwkt_lua
+
+/// A run of the command with a terminal of its own. Everything is waited for by what the screen shows, not
+/// by the clock; the limit is for what never comes.
+final class PseudoTerminal {
+  private let master: Int32
+  private let child: pid_t
+  private(set) var screen: Screen
+  private var status: Int32?
+
+  /// A folder that is removed at the end: the command's state, and a place for files.
+  let folder: String
+
+  /// How long anything may take: tests with sanitizers are slow, and so are machines that do much else.
+  private static let patience = 30_000_000_000 as UInt64
+
+  struct CannotStart: Error {}
+
+  init(
+    _ arguments: [String] = [], columns: Int = 80, rows: Int = 24, folder: String? = nil,
+    environment extra: [String: String] = [:]
+  ) throws {
+    screen = Screen(columns: columns, rows: rows)
+    var template = Array("/tmp/lwkt-repl-XXXXXX".utf8CString)
+    guard let made = folder ?? mkdtemp(&template).map({ String(cString: $0) }) else {
+      throw CannotStart()
+    }
+    self.folder = made
+    master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+    var number: Int32 = 0
+    var unlocked: Int32 = 0
+    guard ioctl(master, Request.unlock, &unlocked) == 0, ioctl(master, Request.number, &number) == 0
+    else { throw CannotStart() }
+    PseudoTerminal.setSize(of: master, columns, rows)
+    var variables = [
+      "TERM": "xterm", "PATH": "/usr/bin:/bin", "XDG_STATE_HOME": made, "HOME": made,
+    ]
+    variables.merge(extra) { $1 }
+    child = try PseudoTerminal.spawn(arguments, on: "/dev/pts/\(number)", variables)
+  }
+
+  deinit {
+    if status == nil {
+      kill(child, SIGKILL)
+      var status: Int32 = 0
+      waitpid(child, &status, 0)
+    }
+    close(master)
+  }
+
+  /// A session of its own, whose terminal is the first one that it opens.
+  private static func spawn(
+    _ arguments: [String], on terminal: String, _ variables: [String: String]
+  ) throws -> pid_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, terminal, O_RDWR, 0)
+    posix_spawn_file_actions_adddup2(&actions, 0, 1)
+    posix_spawn_file_actions_adddup2(&actions, 0, 2)
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    var all = sigset_t()
+    sigemptyset(&none)
+    sigfillset(&all)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    posix_spawnattr_setflags(
+      &attributes,
+      Int16(ownSession | Int32(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)))
+    let program = products + "/lwkt-lua"
+    var argv = ([program] + arguments).map { strdup($0) } + [nil]
+    var envp = variables.map { strdup($0.key + "=" + $0.value) } + [nil]
+    defer { for text in argv + envp { free(text) } }
+    var child: pid_t = 0
+    guard posix_spawn(&child, program, &actions, &attributes, &argv, &envp) == 0 else {
+      throw CannotStart()
+    }
+    return child
+  }
+
+  /// The folder of built products: the one of the test bundle that runs now.
+  private static let products: String = {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    let path = String(
+      decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
+  }()
+
+  // MARK: keys
+
+  func type(_ text: String) {
+    let bytes = Array(text.utf8)
+    var done = 0
+    while done < bytes.count {
+      let count = bytes[done...].withUnsafeBytes { write(master, $0.baseAddress, $0.count) }
+      guard count > 0 else { return }
+      done += count
+    }
+  }
+
+  /// Type a line, and wait until the screen shows `shown`.
+  func enter(
+    _ line: String, until shown: String, at location: SourceLocation = #_sourceLocation
+  ) {
+    type(line + "\r")
+    wait(for: shown, at: location)
+  }
+
+  func resize(columns: Int, rows: Int) {
+    screen.resize(columns: columns, rows: rows)
+    PseudoTerminal.setSize(of: master, columns, rows)
+  }
+
+  private static func setSize(of master: Int32, _ columns: Int, _ rows: Int) {
+    var size = winsize(
+      ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+    _ = ioctl(master, UInt(TIOCSWINSZ), &size)
+  }
+
+  /// Of `ioctl` and of `posix_spawn`, where Swift does not see the headers' names.
+  private enum Request {
+    static let number: UInt = 0x8004_5430
+    static let unlock: UInt = 0x4004_5431
+  }
+  private static let ownSession: Int32 = 0x80
+
+  func signal(_ number: Int32) { kill(child, number) }
+
+  // MARK: the screen
+
+  /// Read until `condition` holds of the screen. If it never does, that is an issue of the test's.
+  func wait(
+    _ wanted: String = "", at location: SourceLocation = #_sourceLocation,
+    _ condition: (Screen) -> Bool
+  ) {
+    let limit = lwkt_nanotime() + PseudoTerminal.patience
+    while !condition(screen) {
+      if lwkt_nanotime() < limit, readSome() { continue }
+      if condition(screen) { return }
+      Issue.record("wanted:\n\(wanted)\nis:\n\(screen.text)", sourceLocation: location)
+      return
+    }
+  }
+
+  func wait(for text: String, at location: SourceLocation = #_sourceLocation) {
+    wait(text, at: location) { $0.text.contains(text) }
+  }
+
+  /// Wait until the last row is this, with the cursor at its end.
+  func wait(lastLine: String, at location: SourceLocation = #_sourceLocation) {
+    wait(lastLine, at: location) { screen in
+      screen.lines.last == lastLine.trimmingEnd() && screen.column == TextWidth.of(lastLine)
+    }
+  }
+
+  /// Read what is there, waiting a little. False at the end.
+  private func readSome() -> Bool {
+    var entry = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+    guard poll(&entry, 1, 100) > 0 else { return true }
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    let count = read(master, &buffer, buffer.count)
+    guard count > 0 else { return false }
+    screen.feed(Array(buffer[..<count]))
+    return true
+  }
+
+  /// Wait for the command's end: its exit status, or 128 and the number of the signal that ended it.
+  func end() -> Int32? {
+    let limit = lwkt_nanotime() + PseudoTerminal.patience
+    while lwkt_nanotime() < limit {
+      _ = readSome()
+      var raw: Int32 = 0
+      guard waitpid(child, &raw, WNOHANG) == child else { continue }
+      while readSome(), lwkt_poll_now(master, Int32(POLLIN)) > 0 {}
+      status = raw & 0x7f == 0 ? (raw >> 8) & 0xff : 128 + (raw & 0x7f)
+      return status
+    }
+    return nil
+  }
+
+  /// The terminal's modes as the command has left or set them: does it echo?
+  var echoes: Bool {
+    var modes = termios()
+    tcgetattr(master, &modes)
+    return modes.c_lflag & UInt32(ECHO) != 0
+  }
+
+  func remove() { PseudoTerminal.remove(folder) }
+
+  private static func remove(_ path: String) {
+    if unlink(path) == 0 { return }
+    if let directory = opendir(path) {
+      while let entry = readdir(directory) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        if name != ".", name != ".." { remove(path + "/" + name) }
+      }
+      closedir(directory)
+    }
+    rmdir(path)
+  }
+}
