@@ -238,6 +238,7 @@ struct Decoder: ~Copyable {
     case CopyTag.nil: lua_pushnil(L)
     case CopyTag.false: lua_pushboolean(L, 0)
     case CopyTag.true: lua_pushboolean(L, 1)
+    case CopyTag.null: lua_pushlightuserdata(L, nil)
     case CopyTag.environment:
       takesEnvironment = true
       lua_pushvalue(L, environment)
@@ -280,7 +281,7 @@ struct Decoder: ~Copyable {
   /// Pass over a value.
   private mutating func skipValue(_ tag: UInt8) {
     switch tag {
-    case CopyTag.nil, CopyTag.false, CopyTag.true, CopyTag.environment: break
+    case CopyTag.nil, CopyTag.false, CopyTag.true, CopyTag.null, CopyTag.environment: break
     case CopyTag.integer, CopyTag.float: cursor += 8
     case CopyTag.node, CopyTag.handle: cursor += 4
     case CopyTag.join: cursor += 5
