@@ -8,9 +8,10 @@ DESTDIR ?=
 # Swift: whichever is on PATH, else the usual place of an unpacked toolchain.
 SWIFT ?= $(shell command -v swift 2>/dev/null || echo /opt/swift/usr/bin/swift)
 
-# Debian packages: the library itself needs the first two, tests and benchmarks compare with lua5.4,
-# and a test counts instructions under valgrind. PEERS are compared with by benchmarks.
-PACKAGES := liblua5.4-dev liburing-dev lua5.4 valgrind
+# Debian packages: the library itself needs the first two, tests and benchmarks compare with lua5.4, a
+# test counts instructions under valgrind, another loads modules. PEERS are for benchmarks only.
+PACKAGES := liblua5.4-dev liburing-dev lua5.4 valgrind \
+  lua-cjson lua-filesystem lua-lpeg lua-penlight lua-socket
 PEERS := golang-go erlang-base luajit lua-cqueues lua-luv tarantool
 
 # What `make bench` may be told: ONLY=yield,ring measures those, RUNS=9 more often, JSON=file.

@@ -20,67 +20,80 @@ static bool is_base(lua_State *L) {
 
 enum { MUST_SWITCH = -2, FAILED = -1 };
 
-/* Resume `co` until it yields for its script, ends or fails: the number of results, moved to L, or
- * FAILED with the error moved to L. MUST_SWITCH: L must yield and then call this with fresh 0. */
-static int run(lua_State *L, lua_State *co, int count, bool fresh) {
+/* One `lua_resume`: its status, and how many values it has left on `co`. */
+static inline int resume_once(lua_State *L, lua_State *co, int count, int *results) {
   struct lwkt_percpu *self = lwkt_percpu();
-  int results;
-  if (fresh) {
-    if (!lua_checkstack(co, count)) {
-      lua_pushliteral(L, "too many arguments to resume");
-      return FAILED;
-    }
-    lua_xmove(L, co, count);
+  *lwkt_inside(co) = self->base_L;
+  self->running_L = co;
+  int status = lua_resume(co, L, count, results);
+  lwkt_percpu()->running_L = L;
+  return status;
+}
+
+/* `co` has yielded, but its thread must switch away. True: L must yield too, and go on with
+ * `resume_on` afterwards. False: the thread has waited here, on a native stack of its own, or
+ * cannot: `co` failed. */
+__attribute__((noinline)) static bool must_yield(lua_State *L, bool *has_failed) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  if (self->switch_kind == LWKT_SWITCH_EXIT || lwkt_can_yield(L)) return true;
+  lua_State *base = self->base_L;
+  *has_failed = !lwkt_s_park(self->switch_kind);
+  if (*has_failed) {
+    lua_pushliteral(L, "too many threads wait inside C functions that call back");
+    return false;
   }
-  for (;;) {
-    *lwkt_inside(co) = self->base_L;
-    self->running_L = co;
-    int status = lua_resume(co, L, count, &results);
-    self = lwkt_percpu();
-    self->running_L = L;
-    if (status == LUA_YIELD && self->switch_kind != LWKT_SWITCH_NONE) {
-      if (self->switch_kind == LWKT_SWITCH_EXIT || lwkt_can_yield(L)) return MUST_SWITCH;
-      lua_State *base = self->base_L;
-      int kind = self->switch_kind;
-      if (!lwkt_s_park(kind)) {
-        lua_pushliteral(L, "too many threads wait inside C functions that call back");
-        return FAILED;
-      }
-      self = lwkt_percpu();
-      self->switch_kind = LWKT_SWITCH_NONE;
-      self->base_L = base;
-      count = 0;
-      continue;
-    }
-    *lwkt_inside(co) = NULL;
-    if (status == LUA_OK || status == LUA_YIELD) {
-      if (!lua_checkstack(L, results + 1)) {
-        lua_pop(co, results);
-        lua_pushliteral(L, "too many results to resume");
-        return FAILED;
-      }
-      lua_xmove(co, L, results);
-      return results;
-    }
+  self = lwkt_percpu();
+  self->switch_kind = LWKT_SWITCH_NONE;
+  self->base_L = base;
+  return false;
+}
+
+/* Resume `co` until it yields for its script, ends or fails: the number of results, moved to L, or
+ * FAILED with the error moved to L. MUST_SWITCH: L must yield and then call `resume_on`. */
+static inline __attribute__((always_inline)) int run(lua_State *L, lua_State *co, int count) {
+  int results;
+  int status = resume_once(L, co, count, &results);
+  while (__builtin_expect(status == LUA_YIELD && lwkt_percpu()->switch_kind != LWKT_SWITCH_NONE, 0)) {
+    bool has_failed = false;
+    if (must_yield(L, &has_failed)) return MUST_SWITCH;
+    if (has_failed) return FAILED;
+    status = resume_once(L, co, 0, &results);
+  }
+  *lwkt_inside(co) = NULL;
+  if (__builtin_expect(status > LUA_YIELD, 0)) {
     lua_xmove(co, L, 1);
     return FAILED;
   }
+  if (__builtin_expect(!lua_checkstack(L, results + 1), 0)) {
+    lua_pop(co, results);
+    lua_pushliteral(L, "too many results to resume");
+    return FAILED;
+  }
+  lua_xmove(co, L, results);
+  return results;
 }
 
-/* A dead or foreign coroutine is refused before its stack is touched, in the manual's words. */
-static const char *why_not(lua_State *L, lua_State *co) {
-  if (co == L || *lwkt_inside(co) != NULL) return "cannot resume non-suspended coroutine";
-  switch (lua_status(co)) {
-  case LUA_YIELD: return NULL;
-  case LUA_OK: {
-    lua_Debug ar;
-    if (lua_getstack(co, 0, &ar)) return "cannot resume non-suspended coroutine";
-    if (lua_gettop(co) == 0) return "cannot resume dead coroutine";
-    return NULL;
+/* For the script: with the `count` values at the top of L. */
+static inline __attribute__((always_inline)) int resume_fresh(lua_State *L, lua_State *co, int count) {
+  if (__builtin_expect(!lua_checkstack(co, count), 0)) {
+    lua_pushliteral(L, "too many arguments to resume");
+    return FAILED;
   }
-  default: return "cannot resume dead coroutine";
-  }
+  lua_xmove(L, co, count);
+  return run(L, co, count);
 }
+
+/* After a switch. */
+static int resume_on(lua_State *L, lua_State *co) {
+  lwkt_percpu()->switch_kind = LWKT_SWITCH_NONE;
+  return run(L, co, 0);
+}
+
+/* A coroutine that a thread is inside of is refused before its stack is touched, in Lua's own words.
+ * What else cannot be resumed, `lua_resume` refuses. */
+static bool is_entered(lua_State *co) { return *lwkt_inside(co) != NULL; }
+
+static const char entered[] = "cannot resume non-suspended coroutine";
 
 static int switch_up(lua_State *L, lua_KFunction next) {
   if (lwkt_percpu()->switch_kind == LWKT_SWITCH_EXIT && !lwkt_can_yield(L)) {
@@ -96,8 +109,7 @@ static int resume_done(lua_State *L, int count);
 
 static int resume_again(lua_State *L, int status, lua_KContext context) {
   (void)status, (void)context;
-  lwkt_percpu()->switch_kind = LWKT_SWITCH_NONE;
-  return resume_done(L, run(L, lua_tothread(L, 1), 0, false));
+  return resume_done(L, resume_on(L, lua_tothread(L, 1)));
 }
 
 static int resume_done(lua_State *L, int count) {
@@ -114,13 +126,12 @@ static int resume_done(lua_State *L, int count) {
 
 static int co_resume(lua_State *L) {
   lua_State *co = check_coroutine(L);
-  const char *reason = why_not(L, co);
-  if (reason != NULL) {
+  if (is_entered(co)) {
     lua_pushboolean(L, 0);
-    lua_pushstring(L, reason);
+    lua_pushstring(L, entered);
     return 2;
   }
-  return resume_done(L, run(L, co, lua_gettop(L) - 1, true));
+  return resume_done(L, resume_fresh(L, co, lua_gettop(L) - 1));
 }
 
 /* Run what `co` has yet to close, on L's behalf: the status, with the error on `co`. */
@@ -157,20 +168,18 @@ static int wrap_failed(lua_State *L, lua_State *co) {
 static int wrap_again(lua_State *L, int status, lua_KContext context) {
   (void)status, (void)context;
   lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-  lwkt_percpu()->switch_kind = LWKT_SWITCH_NONE;
-  int count = run(L, co, 0, false);
+  int count = resume_on(L, co);
   if (count == MUST_SWITCH) return switch_up(L, wrap_again);
   return count == FAILED ? wrap_failed(L, co) : count;
 }
 
 static int wrapped(lua_State *L) {
   lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-  const char *reason = why_not(L, co);
-  if (reason != NULL) {
-    lua_pushstring(L, reason);
+  if (is_entered(co)) {
+    lua_pushstring(L, entered);
     return wrap_failed(L, co);
   }
-  int count = run(L, co, lua_gettop(L), true);
+  int count = resume_fresh(L, co, lua_gettop(L));
   if (count == MUST_SWITCH) return switch_up(L, wrap_again);
   return count == FAILED ? wrap_failed(L, co) : count;
 }

@@ -206,6 +206,10 @@ struct Encoder: ~Copyable {
   @inline(never)
   mutating func writeObject(_ index: Int32, _ type: Int32, _ link: EncodedLink) -> Bool {
     guard type == LUA_TTABLE || type == LUA_TFUNCTION else {
+      if type == LUA_TLIGHTUSERDATA, lua_touserdata(L, index) == nil {
+        scratch.pointee.out.put(CopyTag.null)
+        return true
+      }
       guard type == LUA_TUSERDATA, let object = handleObject(L, index) else {
         return refuse(nameOfType(type), link)
       }

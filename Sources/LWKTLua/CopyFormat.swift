@@ -37,6 +37,8 @@ enum CopyTag {
   static let join: UInt8 = 10
   /// In a flat start, as an upvalue: the thread function itself.
   static let itself: UInt8 = 11
+  /// The light userdata NULL, which C modules have for values that Lua has not: `cjson.null`.
+  static let null: UInt8 = 12
   /// 16 + length, bytes: a string of up to `shortLimit` bytes.
   static let shortString: UInt8 = 16
   static let shortLimit = 64

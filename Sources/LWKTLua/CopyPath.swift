@@ -73,6 +73,7 @@ extension Encoder {
     switch tag {
     case CopyTag.true: return "[true]"
     case CopyTag.false: return "[false]"
+    case CopyTag.null: return "[NULL]"
     case CopyTag.integer: return "[\((at + 1).loadUnaligned(as: Int64.self))]"
     case CopyTag.float: return "[\((at + 1).loadUnaligned(as: Double.self))]"
     case CopyTag.handle: return "[handle]"

@@ -104,22 +104,25 @@ struct ModuleWalker: ~Copyable {
     walk()
   }
 
-  /// Index the module whose name is the string at `name`, unless it is indexed.
+  /// Index the module whose name is the string at `name`, which `require` has loaded, so that a
+  /// receiver can. Its table may have been another's: a part of a module that provided it empty, or a
+  /// module in C that this one adds to. From now on it is this module's.
   mutating func walkNew(_ name: Int32) {
     guard lua_type(L, loaded) == LUA_TTABLE else { return }
     lua_pushvalue(L, name)
     lua_pushvalue(L, name)
     lua_rawget(L, loaded)
-    addIfNew()
+    addIfNew(isRequired: true)
     lwkt_pop(L, 2)
     walk()
   }
 
   /// A module's name and value are the two topmost stack values.
-  private func addIfNew() {
+  private func addIfNew(isRequired: Bool = false) {
     let type = lua_type(L, -1)
     guard lua_type(L, -2) == LUA_TSTRING, type == LUA_TTABLE || type == LUA_TFUNCTION,
-      !isExcluded(UInt(bitPattern: lua_topointer(L, -1))), !isIndexed(-1)
+      !isExcluded(UInt(bitPattern: lua_topointer(L, -1))),
+      !isIndexed(-1) || (isRequired && !isStandard(-1))
     else { return }
     var count = 0
     let name = UnsafeRawBufferPointer(start: lua_tolstring(L, -2, &count), count: count)
@@ -133,6 +136,12 @@ struct ModuleWalker: ~Copyable {
   private func isIndexed(_ index: Int32) -> Bool {
     let place = state.pointee.index.place(of: UInt(bitPattern: lua_topointer(L, index)))
     return place != 0 && state.isCurrent(L, index, place)
+  }
+
+  /// Does this indexed value belong to a standard module?
+  private func isStandard(_ index: Int32) -> Bool {
+    let place = state.pointee.index.place(of: UInt(bitPattern: lua_topointer(L, index)))
+    return state.pointee.index.entry(place).isStandard
   }
 
   // MARK: Finding
@@ -198,7 +207,10 @@ struct ModuleWalker: ~Copyable {
     let known = state.pointee.index.place(of: address)
     if known != 0, state.isCurrent(L, index, known) {
       // A module that gives away a standard function does not own it.
-      if !entry.isStandard || state.pointee.index.entry(known).isStandard { return false }
+      let isModule = entry.kind == .module && !isStandard(index)
+      if !isModule, !entry.isStandard || state.pointee.index.entry(known).isStandard {
+        return false
+      }
     }
     state.pointee.index.set(address, place)
     lua_pushvalue(L, index)

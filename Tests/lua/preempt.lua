@@ -193,6 +193,32 @@ do
   check.eq(check.join(hog), "stopped", "a sharing hog")
 end
 
+-- A count that takes longer than a quantum is completed although preemption comes between.
+do
+  local limited = {}
+  for i = 1, 2 * lwkt.ncpus() do
+    limited[i] = lwkt.create(function()
+      debug.sethook(function() error("too many instructions", 0) end, "", 5000000)
+      while true do end
+    end)
+  end
+  for _, td in ipairs(limited) do check.died("too many instructions", td) end
+end
+
+-- A hook that a preempted function sets misses nothing.
+do
+  local finish = lwkt.create(function()
+    for i = 1, 20000000 do end
+    local seen = {}
+    debug.sethook(function(_, line) seen[#seen + 1] = line end, "l")
+    local x = 1
+    x = 2
+    debug.sethook()
+    return #seen
+  end)
+  check.eq(check.join(finish), 3, "lines seen")
+end
+
 -- At the end of the program some still loop: daemons do not keep it.
 everywhere(function() while true do end end)
 lwkt.sleep(0.01)
