@@ -168,8 +168,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
     guard pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing) else {
       return false
     }
-    // Now it tells somebody, who waits for that; so it is not calm at once.
-    pointee.calmAfter = mycpu.readClock() &+ 50_000_000
+    // Now it tells somebody, who waits for that. It may not have been made urgent yet, if it was running
+    // when Ctrl-C came.
+    beUrgent(nanoseconds: 50_000_000, then: priority)
     return true
   }
 
