@@ -30,8 +30,8 @@ TSAN := TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 \
 ASAN := ASAN_OPTIONS="detect_stack_use_after_return=0 abort_on_error=0" \
   LSAN_OPTIONS="suppressions=$(CURDIR)/Tests/Sanitizers/leak.supp"
 
-.PHONY: help setup build run test docs bench bench-peers bench-growth tsan asan format lint
-.PHONY: counts counts-renew soak install clean
+.PHONY: help setup build run test docs docc bench bench-peers bench-growth tsan asan format lint
+.PHONY: counts counts-renew soak install install-files uninstall clean
 
 help: ## show this
 	@echo "make ..."
@@ -74,6 +74,18 @@ docs: setup ## write the manual's reference and library/lwkt.lua from the help t
 	$(SWIFT) build $(RELEASE) --product lwkt-docs
 	.build/release/lwkt-docs $(CURDIR)
 
+# In a folder of its own, since symbol graphs are written while compiling. `docc` is the toolchain's.
+DOCC ?= $(dir $(shell readlink -f $(SWIFT)))docc
+docc: setup ## build the documentation of the Swift API, in .build-docc/LWKTLua.doccarchive
+	mkdir -p .build-docc/symbols
+	$(SWIFT) build --scratch-path .build-docc --target LWKTLua -Xswiftc -emit-symbol-graph \
+	  -Xswiftc -emit-symbol-graph-dir -Xswiftc $(CURDIR)/.build-docc/symbols
+	rm -f .build-docc/symbols/LWKTCore*
+	$(DOCC) convert Sources/LWKTLua/LWKTLua.docc --warnings-as-errors \
+	  --fallback-display-name LWKTLua --fallback-bundle-identifier lwkt-lua.LWKTLua \
+	  --additional-symbol-graph-dir .build-docc/symbols \
+	  --output-path .build-docc/LWKTLua.doccarchive
+
 tsan: setup ## run all tests under the thread sanitizer
 	$(SANITIZED) $(TSAN) $(SWIFT) test --sanitize=thread --scratch-path .build-tsan
 
@@ -111,10 +123,26 @@ bench-peers: ## install the peers to compare with (Debian packages, by apt)
 	  $$as_root update-alternatives --set lua-interpreter "$$before"; \
 	fi
 
-install: build ## install into PREFIX, by default /usr/local
-	install -D -m 755 .build/release/lwkt-lua $(DESTDIR)$(PREFIX)/bin/lwkt-lua
-	install -d $(DESTDIR)$(PREFIX)/share/lwkt-lua
-	install -m 644 scripts/*.lua $(DESTDIR)$(PREFIX)/share/lwkt-lua
+install: build install-files ## install into PREFIX, by default /usr/local; DESTDIR before it
+
+# What is installed, without building: a test has it put another build's command in place.
+BINARY ?= .build/release/lwkt-lua
+SHARE = $(DESTDIR)$(PREFIX)/share
+install-files:
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/lwkt-lua
+	install -d $(SHARE)/man/man1 $(SHARE)/lwkt-lua/examples
+	sed 's|PREFIX|$(PREFIX)|' docs/lwkt-lua.1 >$(SHARE)/man/man1/lwkt-lua.1
+	chmod 644 $(SHARE)/man/man1/lwkt-lua.1
+	install -D -m 644 library/lwkt.lua $(SHARE)/lwkt-lua/library/lwkt.lua
+	install -m 644 scripts/*.lua $(SHARE)/lwkt-lua/examples
+	install -D -m 644 -t $(SHARE)/doc/lwkt-lua README.md LICENSE CHANGELOG.md docs/guide.md docs/manual.md
+	install -D -m 644 scripts/completion/lwkt-lua.bash $(SHARE)/bash-completion/completions/lwkt-lua
+	install -D -m 644 scripts/completion/_lwkt-lua $(SHARE)/zsh/site-functions/_lwkt-lua
+
+uninstall: ## remove what install has put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/lwkt-lua $(SHARE)/man/man1/lwkt-lua.1
+	rm -f $(SHARE)/bash-completion/completions/lwkt-lua $(SHARE)/zsh/site-functions/_lwkt-lua
+	rm -rf $(SHARE)/lwkt-lua $(SHARE)/doc/lwkt-lua
 
 clean: ## remove all that was built
-	rm -rf .build .build-tsan .build-asan
+	rm -rf .build .build-docc .build-tsan .build-asan

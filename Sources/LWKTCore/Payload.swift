@@ -1,5 +1,7 @@
 // Payload.swift: values on their way from one thread to another, in neutral memory.
 
+import Glibc
+
 /// The values of one message, a thread's arguments or its results.
 ///
 /// Up to four small scalars travel in the slots; anything else in one buffer that the language
@@ -26,13 +28,19 @@ public struct Payload {
   var isPlain: Bool { buffer == nil && unsafeBitCast(tags, to: UInt32.self) & 0x8080_8080 == 0 }
 }
 
-/// The head of a payload's buffer; the binding's bytes follow it.
+/// The head of a payload's buffer, which is from `malloc`; the binding's bytes follow it.
 public struct PayloadBuffer {
   /// Bytes after this head.
   public var byteCount: Int
-  /// The objects that the bytes refer to by index: owned references, one per entry.
+  /// The objects that the bytes refer to: owned references, one per entry. Inside the buffer.
   public var objects: UnsafeMutablePointer<ObjectRef>?
   public var objectCount: Int
+
+  public init(byteCount: Int, objects: UnsafeMutablePointer<ObjectRef>?, objectCount: Int) {
+    self.byteCount = byteCount
+    self.objects = objects
+    self.objectCount = objectCount
+  }
 }
 
 extension UnsafeMutablePointer where Pointee == Payload {
@@ -53,9 +61,8 @@ extension UnsafeMutablePointer where Pointee == Payload {
     if let buffer = payload.buffer {
       if let objects = buffer.pointee.objects {
         for index in 0..<buffer.pointee.objectCount { objects[index].releaseObject() }
-        objects.deallocate()
       }
-      UnsafeMutableRawPointer(buffer).deallocate()
+      free(buffer)
       return
     }
     guard payload.count > 0 else { return }

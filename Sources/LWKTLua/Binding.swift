@@ -225,7 +225,7 @@ func requireFirst(
 
 /// The module is loaded: decode again what `requireFirst` noted.
 @c(lwkt_s_retry)
-public func retryDecode(_ L: OpaquePointer?) -> Int32 {
+package func retryDecode(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   LuaHeap.of(L).pointee.copyState.noteModules(L)
   guard let raw = lua_touserdata(L, -2), let owner = handleObject(L, -3) else {
@@ -242,13 +242,13 @@ public func retryDecode(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_release)
-public func releaseHandle(_ object: UnsafeMutableRawPointer?) { object?.releaseObject() }
+package func releaseHandle(_ object: UnsafeMutableRawPointer?) { object?.releaseObject() }
 
 @c(lwkt_s_current_slot)
-public func currentSlot() -> Int32 { lwktCurrentThread()?.pointee.slot ?? -1 }
+package func currentSlot() -> Int32 { lwktCurrentThread()?.pointee.slot ?? -1 }
 
 @c(lwkt_s_park)
-public func parkThread(_ kind: Int32) -> Bool {
+package func parkThread(_ kind: Int32) -> Bool {
   guard lwktCurrentThread() != nil else { return false }
   return lwktPark(outcome: outcome(of: kind))
 }
@@ -264,16 +264,16 @@ func outcome(of kind: Int32) -> RunOutcome {
 }
 
 @c(lwkt_s_may_preempt)
-public func mayPreempt() -> Bool { lwktCurrentThread()?.mayBePreempted() ?? false }
+package func mayPreempt() -> Bool { lwktCurrentThread()?.mayBePreempted() ?? false }
 
 @c(lwkt_s_must_end)
-public func mustEnd() -> Bool {
+package func mustEnd() -> Bool {
   guard let thread = lwktCurrentThread() else { return false }
   return thread.isAborted && thread.pointee.host.isDraining
 }
 
 @c(lwkt_s_take_interrupt)
-public func takeInterrupt() -> Bool {
+package func takeInterrupt() -> Bool {
   lwktCurrentThread()?.takeInterrupt() ?? false
 }
 
@@ -312,7 +312,7 @@ private func refuseWait(_ L: LuaState) -> Int32 {
 }
 
 @c(lwkt_s_resumed)
-public func resumed(_ L: OpaquePointer?) -> Int32 {
+package func resumed(_ L: OpaquePointer?) -> Int32 {
   resume(
     L.unsafelyUnwrapped,
     Resumption(rawValue: currentThread.pointee.resumption).unsafelyUnwrapped)

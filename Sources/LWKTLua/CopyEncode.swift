@@ -383,38 +383,34 @@ struct Encoder: ~Copyable {
     for index in 0..<scratch.pointee.metatables.count {
       scratch.pointee.out.putPadded(scratch.pointee.metatables[index])
     }
+    let objects = scratch.pointee.out.count
+    for index in 0..<scratch.pointee.objects.count {
+      scratch.pointee.out.putPadded(scratch.pointee.objects[index])
+    }
     payload.pointee = Payload()
     payload.pointee.count = UInt32(count)
-    payload.pointee.buffer = makeBuffer(head)
+    payload.pointee.buffer = makeBuffer(head, objects)
     close()
   }
 
   /// The finished bytes in memory of their own: what is small is copied, so that the working memory
-  /// serves the next message too.
-  private func makeBuffer(_ head: CopyHead) -> UnsafeMutablePointer<PayloadBuffer> {
+  /// serves the next message too. The objects stand at `objects` in it.
+  private func makeBuffer(_ head: CopyHead, _ objects: Int) -> UnsafeMutablePointer<PayloadBuffer> {
     let count = scratch.pointee.out.count
     let memory: UnsafeMutableRawPointer
     if count <= 1 << 14 {
-      memory = .allocate(byteCount: count, alignment: 8)
+      memory = reallocate(nil, count)
       memory.copyMemory(from: scratch.pointee.out.base.unsafelyUnwrapped, byteCount: count)
     } else {
       memory = scratch.pointee.out.take()
     }
     (memory + Payload.bytesStart).storeBytes(of: head, as: CopyHead.self)
     let buffer = memory.bindMemory(to: PayloadBuffer.self, capacity: 1)
-    buffer.pointee.byteCount = count - Payload.bytesStart
-    buffer.pointee.objects = nil
-    buffer.pointee.objectCount = 0
-    let objectCount = scratch.pointee.objects.count
-    if objectCount > 0 {
-      let objects = UnsafeMutablePointer<ObjectRef>.allocate(capacity: objectCount)
-      for index in 0..<objectCount {
-        let object = ObjectRef(bitPattern: scratch.pointee.objects[index]).unsafelyUnwrapped
-        (objects + index).initialize(to: object)
-      }
-      buffer.pointee.objects = objects
-      buffer.pointee.objectCount = objectCount
-    }
+    buffer.initialize(
+      to: PayloadBuffer(
+        byteCount: count - Payload.bytesStart,
+        objects: (memory + objects).assumingMemoryBound(to: ObjectRef.self),
+        objectCount: scratch.pointee.objects.count))
     return buffer
   }
 

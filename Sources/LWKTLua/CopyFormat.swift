@@ -1,7 +1,7 @@
 // CopyFormat.swift: how values look in neutral memory.
 //
-// A payload with small scalars only has them in its slots (CopyLight.swift). Any other has one
-// buffer:
+// A payload with small scalars only has them in its slots (CopyLight.swift), and a new thread's is flat
+// if it can be (CopyFlat.swift). Any other has one buffer:
 //
 //     PayloadBuffer        the core's head: the objects that the bytes refer to by index
 //     CopyHead
@@ -35,6 +35,8 @@ enum CopyTag {
   static let stringNode: UInt8 = 9
   /// Of an upvalue: UInt32 function node, UInt8 upvalue: the same variable as that one.
   static let join: UInt8 = 10
+  /// In a flat start, as an upvalue: the thread function itself.
+  static let itself: UInt8 = 11
   /// 16 + length, bytes: a string of up to `shortLimit` bytes.
   static let shortString: UInt8 = 16
   static let shortLimit = 64
@@ -74,7 +76,8 @@ struct CopyHead {
   var metatableCount: UInt32 = 0
   /// How many nodes are references to modules: they are resolved first.
   var moduleCount: UInt32 = 0
-  private var unused: UInt32 = 0
+  /// In the buffer of a flat start (CopyFlat.swift) the number of its words; else 0.
+  var flatCount: UInt32 = 0
 }
 
 enum NodeKind: UInt8 {

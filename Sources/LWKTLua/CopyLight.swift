@@ -202,26 +202,4 @@ struct SlotReader {
     }
     skip(1)
   }
-
-  /// The first of the next `count` values that is the globals table, counted from 0.
-  @inline(__always)
-  func firstEnvironment(below count: Int) -> Int? {
-    var tags = tags
-    for number in 0..<count {
-      let tag = UInt8(truncatingIfNeeded: tags)
-      if tag == CopyTag.environment { return number }
-      let isString = tag >= CopyTag.slotString && tag != Payload.handleTag
-      let slots = isString ? Swift.max(1, (Int(tag - CopyTag.slotString) + 7) >> 3) : 1
-      tags = slots >= 4 ? 0 : tags >> (8 * UInt32(slots))
-    }
-    return nil
-  }
-
-  /// The object in the next slot, which is a handle.
-  @inline(__always)
-  mutating func object() -> ObjectRef {
-    let object = ObjectRef(bitPattern: UInt(slots[used])).unsafelyUnwrapped
-    skip(1)
-    return object
-  }
 }

@@ -45,6 +45,8 @@ struct CopyState {
   var isMaking = false
   var dump = lwkt_bytes()
   var index = ModuleIndex()
+  /// Where flat starts are written; made at first use.
+  fileprivate var flatMemory: UnsafeMutableRawPointer?
   /// Nil while an encoding uses it.
   fileprivate var scratch: UnsafeMutablePointer<CopyScratch>?
 
@@ -64,6 +66,7 @@ struct CopyState {
     state.pointee.factories.free()
     state.pointee.index.free()
     freeBytes(&state.pointee.dump)
+    Glibc.free(state.pointee.flatMemory)
     if let scratch = state.pointee.scratch { CopyScratch.destroy(scratch) }
     state.deinitialize(count: 1)
     state.deallocate()
@@ -170,6 +173,14 @@ extension UnsafeMutablePointer<CopyState> {
   func pushFactoryTable(_ L: LuaState) {
     if pointee.functions == 0 { makeTables(L) }
     lua_rawgeti(L, registryIndex, lua_Integer(pointee.factoryTable))
+  }
+
+  @inline(__always)
+  func openFlatMemory() -> UnsafeMutableRawPointer {
+    if let memory = pointee.flatMemory { return memory }
+    let made = FlatWriter.makeMemory()
+    pointee.flatMemory = made
+    return made
   }
 
   /// Working memory that nobody else uses now.

@@ -3,8 +3,7 @@
 // Like a message, but the function brings the globals that its code names, and must not assign a
 // variable of the thread that creates it.
 //
-// Most thread functions capture little and take few arguments. Then the code, the captured scalars
-// and the arguments fit a payload's slots: nothing is allocated for a thread that has not begun.
+// Most starts are flat (CopyFlat.swift); those with tables and other functions take the general form.
 
 import CLua
 import LWKTCore
@@ -38,7 +37,7 @@ func encodeThread(
       pushMessage(L, refusal(upvalue, code))
       return false
     }
-    let isDone = encodeLightThread(L, function, code, first, count, context, payload)
+    let isDone = encodeFlatThread(L, function, code, first, count, context, payload)
     lwkt_pop(L, lua_gettop(L) - top)
     if isDone { return true }
   }
@@ -62,49 +61,59 @@ private func encodeThreadGraph(
   return true
 }
 
-// MARK: In the slots
+// MARK: Flat
 
-/// Try to put all into the slots: the code, its variables, the arguments. The code's record is at
-/// the top of the stack. False, with nothing changed but the stack, if it does not fit.
-private func encodeLightThread(
+/// Try to write all as a flat start: the code, its variables, the arguments. The code's record is at
+/// the top of the stack. False, with nothing changed but the stack, if it cannot be.
+private func encodeFlatThread(
   _ L: LuaState, _ function: Int32, _ code: CodeRef, _ first: Int32, _ count: Int32,
   _ context: CopyContext, _ payload: UnsafeMutablePointer<Payload>
 ) -> Bool {
-  let upvalues = Int32(code.notes.pointee.upvalueCount)
-  guard count >= 0, 1 + upvalues + count <= 4 else { return false }
   let record = lua_gettop(L)
-  var writer = SlotWriter(payload)
-  UnsafeMutableRawPointer(code).retainObject()
-  _ = writer.put(Payload.handleTag, UInt64(UInt(bitPattern: code)))
+  var writer = FlatWriter(context.state.openFlatMemory())
+  let environmentUpvalue = writeFlat(L, &writer, function, code, first, count, context)
+  // The globals last, since they cost most and the rest may not fit.
+  guard let environmentUpvalue,
+    environmentUpvalue == 0
+      || !needsGlobals(L, record, code, environmentUpvalue, context)
+  else {
+    writer.discard()
+    return false
+  }
+  writer.finish(payload, count: Int(count) + 1)
+  return true
+}
+
+/// Write all; nil if it cannot be. The number of the upvalue that is the globals table, or 0.
+@inline(__always)
+private func writeFlat(
+  _ L: LuaState, _ writer: inout FlatWriter, _ function: Int32, _ code: CodeRef, _ first: Int32,
+  _ count: Int32, _ context: CopyContext
+) -> Int32? {
+  guard writer.put(UnsafeMutableRawPointer(code)) else { return nil }
+  let upvalues = Int32(code.notes.pointee.upvalueCount)
+  guard upvalues <= FlatWriter.limit else { return nil }
   var environmentUpvalue: Int32 = 0
   var upvalue: Int32 = 1
   while upvalue <= upvalues {
     lua_getupvalue(L, function, upvalue)
-    if lua_rawequal(L, -1, context.environment) != 0, environmentUpvalue == 0 {
+    if environmentUpvalue == 0, lua_rawequal(L, -1, context.environment) != 0 {
       environmentUpvalue = upvalue
-      _ = writer.put(CopyTag.environment, 0)
+      guard writer.put(CopyTag.environment, 0) else { return nil }
+    } else if lua_type(L, -1) == LUA_TFUNCTION, lua_rawequal(L, -1, function) != 0 {
+      guard writer.put(CopyTag.itself, 0) else { return nil }
     } else if !writer.put(L, -1) {
-      writer.discard()
-      return false
+      return nil
     }
     lwkt_pop(L, 1)
     upvalue += 1
   }
   var index = first
   while index < first + count {
-    guard writer.put(L, index) else {
-      writer.discard()
-      return false
-    }
+    guard writer.put(L, index) else { return nil }
     index += 1
   }
-  // Last, since it costs most and the rest may not fit.
-  if environmentUpvalue != 0, needsGlobals(L, record, code, environmentUpvalue, context) {
-    writer.discard()
-    return false
-  }
-  writer.finish(payload, count: Int(count) + 1)
-  return true
+  return environmentUpvalue
 }
 
 /// Does the code, whose upvalue `upvalue` is the globals table, need any of what the program put
@@ -130,13 +139,15 @@ private func needsGlobals(
 /// of its own. `payload` is a new thread's.
 @inline(__always)
 func readsStandardGlobals(_ payload: UnsafeMutablePointer<Payload>) -> Bool {
-  guard payload.pointee.buffer == nil else { return false }
-  var reader = SlotReader(payload)
-  let code = reader.object().assumingMemoryBound(to: Code.self)
-  guard let number = reader.firstEnvironment(below: Int(code.notes.pointee.upvalueCount)) else {
-    return false
+  guard var reader = FlatReader(payload) else { return false }
+  let code = reader.code()
+  for upvalue in 0..<Int(code.notes.pointee.upvalueCount) {
+    if reader.tag == CopyTag.environment {
+      return !code.upvalues[upvalue].isTaken && !code.upvalues[upvalue].isChanged
+    }
+    reader.skip()
   }
-  return !code.upvalues[number].isTaken && !code.upvalues[number].isChanged
+  return false
 }
 
 /// Push the function and the arguments of a new thread; `.values` counts both. The payload stays as
@@ -148,27 +159,36 @@ func readsStandardGlobals(_ payload: UnsafeMutablePointer<Payload>) -> Bool {
 func decodeThread(
   _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, context: CopyContext
 ) -> DecodeResult {
-  guard payload.pointee.buffer == nil else {
+  guard var reader = FlatReader(payload) else {
     return decodeGraph(L, payload, context, globals: context.environment)
   }
-  guard lua_checkstack(L, 16) != 0 else { return failDecode(L, "no stack space") }
+  guard lua_checkstack(L, Int32(FlatWriter.limit) + 16) != 0 else {
+    return failDecode(L, "no stack space")
+  }
   let environment = lua_absindex(L, context.environment)
-  var reader = SlotReader(payload)
-  let code = reader.object().assumingMemoryBound(to: Code.self)
+  let code = reader.code()
   let upvalues = Int32(code.notes.pointee.upvalueCount)
   let usesFactory = canUseFactory(L, code, context.state)
   guard usesFactory ? pushFactory(L, code, context.state) : pushFunction(L, code) else {
     return .failed
   }
   let function = lua_gettop(L)
+  // Bit n: upvalue n + 1 is the function itself.
+  var itself: UInt64 = 0
   var upvalue: Int32 = 1
   while upvalue <= upvalues {
+    if reader.tag == CopyTag.itself { itself |= 1 &<< UInt64(truncatingIfNeeded: upvalue - 1) }
     reader.push(L, environment)
     if !usesFactory { lua_setupvalue(L, function, upvalue) }
     upvalue += 1
   }
   if usesFactory, !callFactory(L, upvalues, context.state) { return .failed }
-  while reader.hasNext { reader.push(L, environment) }
+  while itself != 0 {
+    lua_pushvalue(L, function)
+    lua_setupvalue(L, function, Int32(truncatingIfNeeded: itself.trailingZeroBitCount + 1))
+    itself &= itself - 1
+  }
+  while reader.tag != CopyTag.none { reader.push(L, environment) }
   return .values(Int32(truncatingIfNeeded: payload.pointee.count))
 }
 

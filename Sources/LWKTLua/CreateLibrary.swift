@@ -6,7 +6,7 @@ import Glibc
 import LWKTCore
 
 @c(lwkt_s_create)
-public func create(_ L: OpaquePointer?) -> Int32 {
+package func create(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   var options = ThreadOptions()
   var functionAt: Int32 = 1

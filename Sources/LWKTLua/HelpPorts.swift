@@ -26,7 +26,7 @@ let portHelp = HelpSubject(
     HelpEntry(
       .option, "lwkt.port{limit=}", "integer",
       "How many messages may be queued; who sends one more waits for room.",
-      "Without it there is no limit. Priority in the queue does not exempt: `port.urgent` waits too.",
+      "Without it there is no limit. Who sends to `port.urgent` waits for room like others.",
       example: """
         local port = lwkt.port { limit = 1 }
         port:send(1)

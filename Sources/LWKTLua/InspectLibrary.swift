@@ -7,14 +7,14 @@ import LWKTCore
 // MARK: handles
 
 @c(lwkt_s_handle_tostring)
-public func handleToString(_ L: OpaquePointer?) -> Int32 {
+package func handleToString(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = handleObject(L, 1) else { return raise(L, "not a handle") }
   pushString(L, describeHandle(object))
   return 1
 }
 
-private func describeHandle(_ object: ObjectRef) -> String {
+func describeHandle(_ object: ObjectRef) -> String {
   switch object.objectKind {
   case .port where object.isUrgentRole: describeObject(object) + " urgent"
   case .message:
@@ -25,7 +25,7 @@ private func describeHandle(_ object: ObjectRef) -> String {
 }
 
 @c(lwkt_s_handle_length)
-public func handleLength(_ L: OpaquePointer?) -> Int32 {
+package func handleLength(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
   lua_pushinteger(L, Int64(port.count))
@@ -34,7 +34,7 @@ public func handleLength(_ L: OpaquePointer?) -> Int32 {
 
 /// A field of the handle at 1; the top of the stack is its number.
 @c(lwkt_s_handle_field)
-public func handleField(_ L: OpaquePointer?) -> Int32 {
+package func handleField(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = handleObject(L, 1) else { return badType(L, 1, "handle") }
   let field = lwkt_field(UInt32(truncatingIfNeeded: lua_tointegerx(L, -1, nil)))
@@ -124,7 +124,7 @@ private func setField(_ L: LuaState, _ name: StaticString, _ flag: Bool) {
 }
 
 @c(lwkt_s_threads)
-public func threads(_ L: OpaquePointer?) -> Int32 {
+package func threads(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let thread = currentThread
   let snapshot = thread.pointee.host.beginSnapshot()
@@ -165,7 +165,7 @@ private func pushSnapshot(_ L: LuaState) -> Int32 {
 }
 
 @c(lwkt_s_ports)
-public func ports(_ L: OpaquePointer?) -> Int32 {
+package func ports(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let ports = currentThread.pointee.host.allPorts().filter { port in
     if !port.isClosed { return true }
@@ -194,7 +194,7 @@ public func ports(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_tokens)
-public func tokens(_ L: OpaquePointer?) -> Int32 {
+package func tokens(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let tokens = currentThread.pointee.host.allTokens()
   _ = lua_checkstack(L, 8)
@@ -214,7 +214,7 @@ public func tokens(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_stat)
-public func stat(_ L: OpaquePointer?) -> Int32 {
+package func stat(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let host = currentThread.pointee.host
   _ = lua_checkstack(L, 8)

@@ -6,117 +6,114 @@ import Glibc
 import LWKTCore
 import Synchronization
 
-/// A value as Swift sees it. Tables come as lists of pairs, up to 100 levels deep; what has no Swift
-/// form (functions, handles) comes as its text.
-public indirect enum LuaValue: Sendable, Equatable {
-  case `nil`
-  case boolean(Bool)
-  case integer(Int64)
-  case number(Double)
-  case string(String)
-  case table([(key: LuaValue, value: LuaValue)])
-
-  public static func == (a: LuaValue, b: LuaValue) -> Bool {
-    switch (a, b) {
-    case (.nil, .nil): true
-    case (.boolean(let x), .boolean(let y)): x == y
-    case (.integer(let x), .integer(let y)): x == y
-    case (.number(let x), .number(let y)): x == y
-    case (.string(let x), .string(let y)): x == y
-    case (.table(let x), .table(let y)):
-      x.count == y.count && zip(x, y).allSatisfy { $0.key == $1.key && $0.value == $1.value }
-    default: false
-    }
-  }
-}
-
-/// What can go wrong with a chunk.
+/// What can go wrong with a chunk or a host.
 public enum LuaHostError: Error, Sendable, Equatable {
-  /// The chunk does not compile, or cannot be read.
+  /// The chunk does not compile.
   case load(String)
-  /// The chunk's error, with its traceback.
+  /// The chunk's error, with its traceback, which is empty when there is none.
   case runtime(message: String, traceback: String)
+  /// An argument has no Lua form: which, and why.
+  case argument(String)
+  /// The host has been shut down.
+  case ended
+  /// The host was used in a way that cannot be: how.
+  case misuse(String)
 }
 
-/// What a registered Swift function answers.
-public enum LuaAnswer: Sendable {
-  case values([LuaValue])
-  /// Raise this message, with the caller's position.
-  case error(String)
-  /// Wait until the answer is there, while other threads run.
-  case wait(LuaPending)
-}
-
-public typealias LuaFunction = @Sendable ([LuaValue]) -> LuaAnswer
-
-/// An answer that comes later, from any kernel thread.
-public final class LuaPending: Sendable {
-  nonisolated(unsafe) let message: MessageRef
-  let values = Mutex<Result<[LuaValue], LuaPendingFailure>?>(nil)
-
-  struct LuaPendingFailure: Error { var message: String }
-
-  /// In a registered function, on the thread that will wait.
-  public init() {
-    message = MessageRef.make(sender: lwktCurrentThread(), payload: Payload())
-    message.expectOutside()
-  }
-
-  deinit { message.object.releaseObject() }
-
-  /// The answer: the waiting thread goes on with it. Any kernel thread; the first call counts.
-  public func complete(_ answer: [LuaValue]) { finish(.success(answer)) }
-
-  /// The waiting thread's call raises `message`.
-  public func fail(_ message: String) { finish(.failure(LuaPendingFailure(message: message))) }
-
-  private func finish(_ result: Result<[LuaValue], LuaPendingFailure>) {
-    let isFirst = values.withLock { slot in
-      if slot != nil { return false }
-      slot = result
-      return true
+extension LuaHostError: CustomStringConvertible {
+  /// What a user is told.
+  public var description: String {
+    switch self {
+    case .load(let message): message
+    case .runtime(let message, let traceback):
+      traceback.isEmpty ? message : message + "\n" + traceback
+    case .argument(let problem): "argument " + problem
+    case .ended: "the host has been shut down"
+    case .misuse(let text): text
     }
-    if isFirst { message.completeOutside() }
   }
 }
 
-/// Workers with Lua heaps.
+/// Lua in a Swift program: workers that run Lua threads.
 ///
-/// `LuaHost()` starts a host in the background: its workers are kernel threads of their own, and
-/// chunks may be run from any other kernel thread, several at a time, until `shutdown`.
+/// A host's workers are kernel threads of their own. Chunks of Lua may be run from any other kernel
+/// thread, several at a time, until `shutdown()`. There is one host at a time in a process; after one
+/// has been shut down another may be made.
+///
+/// ```swift
+/// let host = try LuaHost(workers: 2)
+/// let values = try host.run("return 6 * ...", arguments: [7])      // [42]
+/// host.shutdown()
+/// ```
+///
+/// What a chunk prints goes to the standard output. Threads that a chunk has created go on when it has
+/// ended. If one of them dies and nobody takes notice, it is reported: see `init`.
 public final class LuaHost: Sendable {
   let host: Host
   let functions: [(name: String, body: LuaFunction)]
   let deadlockReport = Mutex<String?>(nil)
+  /// Where reports go, instead of the standard error.
+  private let report: (@Sendable (String) -> Void)?
+  /// Chunks that have not ended, and whether more may be run.
+  private let chunks = Mutex(Chunks())
   /// The prompt that the main thread is to become.
   let prompt: LuaPrompt?
 
-  /// The one host of this process that Lua runs in.
+  private struct Chunks {
+    var hasEnded = false
+    var last = 0
+    var open: [Int: @Sendable (Result<[LuaValue], LuaHostError>) -> Void] = [:]
+  }
+
+  /// The one host of this process that Lua runs in. Workers read it; written while there are none.
   nonisolated(unsafe) static var current: LuaHost?
+  private static let isTaken = Atomic<Bool>(false)
 
   /// How many cpus this process may really use; the default number of workers.
   public static var usableCPUs: Int { Host.usableCPUs }
 
+  /// Start workers. Lua code runs on them as soon as `run` is called.
+  ///
   /// - Parameters:
-  ///   - workers: 1 to 256.
-  ///   - functions: Swift functions that every chunk and thread finds among its globals.
-  ///   - background: the ordinary case, see above. Without it `runMain` makes the calling kernel
-  ///     thread worker 0.
+  ///   - workers: How many kernel threads Lua runs on, 1 to 256. Those after the first are started
+  ///     when there is work for them.
+  ///   - functions: Swift functions that every chunk and thread finds among its globals, by name.
+  ///   - report: Called with what is to be reported: the error of a thread that nobody took notice
+  ///     of, with its traceback. On a worker: it should not block. By default reports are written to
+  ///     the standard error.
+  /// - Throws: `LuaHostError.misuse` if there is a host already, or for a number of workers that
+  ///   cannot be.
   public convenience init(
     workers: Int = LuaHost.usableCPUs, functions: [String: LuaFunction] = [:],
-    sysport: SysportOptions = SysportOptions(), background: Bool = true
-  ) {
+    report: (@Sendable (String) -> Void)? = nil
+  ) throws(LuaHostError) {
+    guard (1...256).contains(workers) else {
+      throw .misuse("LuaHost: the number of workers is 1 to 256, got " + String(workers))
+    }
+    guard !LuaHost.isTaken.exchange(true, ordering: .acquiringAndReleasing) else {
+      throw .misuse("LuaHost: there is a host already; shut it down before making another")
+    }
     self.init(
       workers: workers, functions: functions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
-      sysport: sysport, background: background, prompt: nil)
+      background: true, report: report)
+    if host.state.startedWorkerCount == 0 {
+      LuaHost.isTaken.store(false, ordering: .releasing)
+      throw .misuse("LuaHost: no kernel thread can be started")
+    }
   }
 
+  /// - Parameter background: As embedders have it. Else the calling kernel thread becomes worker 0
+  ///   when the program is run, and the host ends with it. `policy`: what the scheduler's choices depend
+  ///   on. `listener`: who is told of each visible step.
   init(
-    workers: Int, functions: [(name: String, body: LuaFunction)], sysport: SysportOptions,
-    background: Bool, prompt: LuaPrompt?
+    workers: Int, functions: [(name: String, body: LuaFunction)],
+    sysport: SysportOptions = SysportOptions(), background: Bool, prompt: LuaPrompt? = nil,
+    report: (@Sendable (String) -> Void)? = nil, policy: Policy = Policy(),
+    listener: (any EventListener)? = nil
   ) {
     self.functions = functions
     self.prompt = prompt
+    self.report = report
     LuaHost.installOnce
     host = Host(
       workers: workers,
@@ -126,8 +123,8 @@ public final class LuaHost: Sendable {
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
-        workerEnds: { closeHeaps() }),
-      background: background, sysport: sysport)
+        place: { currentPlace() }, workerEnds: { closeHeaps() }),
+      policy: policy, background: background, sysport: sysport, listener: listener)
     LuaHost.current = self
     if background { lwkt_note_threads() }
   }
@@ -137,21 +134,86 @@ public final class LuaHost: Sendable {
     lwkt_make_resumer()
   }()
 
-  /// Run `chunk` as a thread and wait for its end. Not from a worker.
-  public func run(_ chunk: String, name: String = "chunk", arguments: [LuaValue] = []) throws
-    -> [LuaValue]
-  {
-    let box = Outcome()
-    host.onWorker(0) {
-      self.startChunk(chunk, name: "=" + name, arguments: arguments) { box.set($0) }
+  /// Run `chunk` as a thread and wait for its end. Any kernel thread but the host's own workers; not
+  /// in a task, whose kernel thread must not be blocked: there use `start`.
+  ///
+  /// - Parameters:
+  ///   - chunk: Lua source. Each chunk has globals of its own.
+  ///   - name: What stands before the line number in messages.
+  ///   - arguments: The chunk's `...`.
+  /// - Returns: What the chunk returns. What has no Swift form (a function, a handle) comes as the
+  ///   text that `tostring` would make of it.
+  /// - Throws: `load`, `runtime` or `argument`; `ended` after `shutdown()`; `misuse` on a worker.
+  public func run(
+    _ chunk: String, name: String = "chunk", arguments: [LuaValue] = []
+  ) throws(LuaHostError) -> [LuaValue] {
+    if mycpuIfWorker != nil {
+      throw .misuse(
+        "LuaHost.run: called on a worker, by a registered function: it waits for itself")
     }
+    let box = Outcome()
+    start(chunk, name: name, arguments: arguments) { box.set($0) }
     return try box.wait().get()
   }
 
-  /// End the host: abort what still runs, let it run to its end, join the workers.
+  /// Run `chunk` as a thread and do not wait. Any kernel thread, also in tasks and registered
+  /// functions.
+  ///
+  /// - Parameters:
+  ///   - chunk: Lua source. Each chunk has globals of its own.
+  ///   - name: What stands before the line number in messages.
+  ///   - arguments: The chunk's `...`.
+  ///   - whenDone: Called once, with what `run` would return or throw: on a worker, which it should
+  ///     not hold up, or on the calling kernel thread if the host has ended.
+  public func start(
+    _ chunk: String, name: String = "chunk", arguments: [LuaValue] = [],
+    whenDone: @escaping @Sendable (Result<[LuaValue], LuaHostError>) -> Void
+  ) {
+    let number = chunks.withLock { chunks -> Int? in
+      if chunks.hasEnded { return nil }
+      chunks.last += 1
+      chunks.open[chunks.last] = whenDone
+      return chunks.last
+    }
+    guard let number else { return whenDone(.failure(.ended)) }
+    host.onWorker(0) {
+      self.startChunk(chunk, name: "=" + name, arguments: arguments) { self.end(number, $0) }
+    }
+  }
+
+  /// A chunk has ended: tell whoever started it, once.
+  private func end(_ number: Int, _ result: Result<[LuaValue], LuaHostError>) {
+    let whenDone = chunks.withLock { $0.open.removeValue(forKey: number) }
+    whenDone?(result)
+  }
+
+  /// End the host. Every thread that still runs is aborted and may run to its end, for a second; then
+  /// the workers are joined. Chunks that have not ended fail. Any kernel thread but the host's own
+  /// workers; the second time it does nothing.
   public func shutdown() {
+    if mycpuIfWorker != nil {
+      fatalError(
+        "LuaHost.shutdown: called on a worker, by a registered function: it waits for itself")
+    }
+    let isFirst = chunks.withLock { chunks in
+      defer { chunks.hasEnded = true }
+      return !chunks.hasEnded
+    }
+    guard isFirst else { return }
     host.shutdown()
+    // What did not end in time, or came too late to begin.
+    let left = chunks.withLock { chunks in
+      defer { chunks.open = [:] }
+      return chunks.open
+    }
+    for (_, whenDone) in left { whenDone(.failure(.ended)) }
     LuaHost.current = nil
+    LuaHost.isTaken.store(false, ordering: .releasing)
+  }
+
+  /// A report, for whoever wants it.
+  fileprivate func tell(_ text: String) {
+    if let report { report(text) } else { printError("lwkt-lua: " + text) }
   }
 
   private func noteDeadlock(_ report: String) {
@@ -197,19 +259,23 @@ public final class LuaHost: Sendable {
     }
     let slot = heap.pointee.takeSlot()
     guard let L = lwkt_newthread(main, slot, -1) else { return }
-    _ = lua_checkstack(L, Int32(arguments.count) + 8)
+    _ = lua_checkstack(L, 8)
     lwkt_move(main, L, 1)
-    for argument in arguments { pushValue(L, argument) }
+    do throws(LuaValueProblem) {
+      try pushValues(L, arguments)
+    } catch {
+      heap.close()
+      return whenDone(.failure(.argument(error.text)))
+    }
     thread.pointee.slot = slot
     thread.pointee.machine = UnsafeMutableRawPointer(L)
     thread.pointee.startCount = Int32(arguments.count)
     domain.add(thread)
     thread.extras.whenEnded = { L, succeeded, results in
       if succeeded {
-        let first = lua_gettop(L) - results + 1
-        let values = (0..<results).map { value(L, first + $0, depth: 0) }
         thread.markNoticed()
-        whenDone(.success(values))
+        let values = readValues(L, first: lua_gettop(L) - results + 1, count: results)
+        whenDone(values.mapError { .runtime(message: "result " + $0.text, traceback: "") })
       } else {
         thread.markNoticed()
         let death = thread.death
@@ -264,95 +330,6 @@ private final class Outcome: Sendable {
   }
 }
 
-// MARK: Values
-
-/// Lua API that allocates: `lua_pushlstring`, `lua_createtable`, `lua_rawset`.
-func pushValue(_ L: LuaState, _ value: LuaValue) {
-  _ = lua_checkstack(L, 4)
-  switch value {
-  case .nil: lua_pushnil(L)
-  case .boolean(let flag): lua_pushboolean(L, flag ? 1 : 0)
-  case .integer(let number): lua_pushinteger(L, number)
-  case .number(let number): lua_pushnumber(L, number)
-  case .string(let text): pushString(L, text)
-  case .table(let pairs):
-    lua_createtable(L, 0, Int32(clamping: pairs.count))
-    for pair in pairs where pair.key != .nil {
-      if case .number(let number) = pair.key, number != number { continue }
-      pushValue(L, pair.key)
-      pushValue(L, pair.value)
-      lua_rawset(L, -3)
-    }
-  }
-}
-
-func value(_ L: LuaState, _ index: Int32, depth: Int) -> LuaValue {
-  let index = lua_absindex(L, index)
-  switch lua_type(L, index) {
-  case LUA_TNIL, LUA_TNONE: return .nil
-  case LUA_TBOOLEAN: return .boolean(lua_toboolean(L, index) != 0)
-  case LUA_TNUMBER:
-    var isInteger: Int32 = 0
-    let integer = lua_tointegerx(L, index, &isInteger)
-    if lua_isinteger(L, index) != 0 { return .integer(integer) }
-    return .number(lua_tonumberx(L, index, nil))
-  case LUA_TSTRING: return .string(string(L, index))
-  case LUA_TTABLE where depth < 100:
-    var pairs: [(key: LuaValue, value: LuaValue)] = []
-    guard lua_checkstack(L, 6) != 0 else { return .nil }
-    lua_pushnil(L)
-    while lwkt_next(L, index) != 0 {
-      pairs.append((value(L, -2, depth: depth + 1), value(L, -1, depth: depth + 1)))
-      lwkt_pop(L, 1)
-    }
-    return .table(pairs)
-  default:
-    lwkt_pusherrortext(L, index)
-    defer { lwkt_pop(L, 1) }
-    return .string(string(L, -1))
-  }
-}
-
-// MARK: Registered functions
-
-@c(lwkt_s_registered)
-public func callRegistered(_ L: OpaquePointer?) -> Int32 {
-  let L = L.unsafelyUnwrapped
-  let count = lua_gettop(L)
-  let arguments = count > 0 ? (1...count).map { value(L, $0, depth: 0) } : []
-  let number = Int(lwkt_registered_number(L))
-  guard let host = LuaHost.current else { return raise(L, "the host has ended") }
-  switch host.call(number, arguments) {
-  case .values(let values):
-    _ = lua_checkstack(L, Int32(values.count) + 4)
-    for value in values { pushValue(L, value) }
-    return Int32(values.count)
-  case .error(let message): return raise(L, message)
-  case .wait(let pending):
-    let thread = currentThread
-    thread.extras.pending = pending
-    let result = pending.message.waitForReply(thread, deadline: nil)
-    if result == .ready { return pendingAnswered(L) }
-    return after(L, result, .pending)
-  }
-}
-
-func pendingAnswered(_ L: LuaState) -> Int32 {
-  let thread = currentThread
-  let isAborted = thread.pointee.waitKind != .none && thread.finishWait() == .aborted
-  let pending = thread.extras.pending
-  thread.extras.pending = nil
-  if isAborted { return raiseCancellation(L) }
-  switch pending?.values.withLock({ $0 }) {
-  case .success(let values)?:
-    _ = lua_checkstack(L, Int32(values.count) + 4)
-    for value in values { pushValue(L, value) }
-    return Int32(values.count)
-  case .failure(let failure)?: return raise(L, failure.message)
-  case nil: return 0
-  }
-}
-
 // MARK: Reports
 
 /// `Binding.reportDeath`.
@@ -361,14 +338,14 @@ private func reportDeath(_ thread: ThreadRef) {
     let death = thread.death ?? Death(message: "its results cannot be copied", traceback: "")
     return prompt.reportDeath(thread.displayName, death.message, death.traceback)
   }
-  var text = "lwkt-lua: thread " + thread.displayName + " died: "
+  var text = "thread " + thread.displayName + " died: "
   if let death = thread.death {
     text += death.message
     if !death.traceback.isEmpty { text += "\n" + death.traceback }
   } else {
     text += "its results cannot be copied"
   }
-  printError(text)
+  LuaHost.current?.tell(text)
 }
 
 /// `Binding.workerEnds`: the threads of this worker are gone, its heaps follow.

@@ -37,7 +37,7 @@ private func target(_ L: LuaState, _ index: Int32) -> Target? {
 // MARK: making and finding ports
 
 @c(lwkt_s_port)
-public func port(_ L: OpaquePointer?) -> Int32 {
+package func port(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   var name: String?
   var limit = 0
@@ -98,7 +98,7 @@ private func readPortOption(
 }
 
 @c(lwkt_s_lookup)
-public func lookup(_ L: OpaquePointer?) -> Int32 {
+package func lookup(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let name = stringArgument(L, 1) else { return badType(L, 1, "string") }
   let host = currentThread.pointee.host
@@ -344,12 +344,12 @@ func dropRequest(_ thread: ThreadRef) {
 }
 
 @c(lwkt_s_port_send)
-public func portSend(_ L: OpaquePointer?) -> Int32 { send(L.unsafelyUnwrapped) }
+package func portSend(_ L: OpaquePointer?) -> Int32 { send(L.unsafelyUnwrapped) }
 @c(lwkt_s_thread_send)
-public func threadSend(_ L: OpaquePointer?) -> Int32 { send(L.unsafelyUnwrapped) }
+package func threadSend(_ L: OpaquePointer?) -> Int32 { send(L.unsafelyUnwrapped) }
 
 @c(lwkt_s_port_sendmsg)
-public func portSendmsg(_ L: OpaquePointer?) -> Int32 {
+package func portSendmsg(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   if let target = target(L, 1), target.port.pointee.kind == .sysport {
     return sysportSend(L, .sendmsg)
@@ -358,14 +358,14 @@ public func portSendmsg(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_thread_sendmsg)
-public func threadSendmsg(_ L: OpaquePointer?) -> Int32 { portSendmsg(L) }
+package func threadSendmsg(_ L: OpaquePointer?) -> Int32 { portSendmsg(L) }
 @c(lwkt_s_port_domsg)
-public func portDomsg(_ L: OpaquePointer?) -> Int32 { request(L.unsafelyUnwrapped) }
+package func portDomsg(_ L: OpaquePointer?) -> Int32 { request(L.unsafelyUnwrapped) }
 @c(lwkt_s_thread_domsg)
-public func threadDomsg(_ L: OpaquePointer?) -> Int32 { request(L.unsafelyUnwrapped) }
+package func threadDomsg(_ L: OpaquePointer?) -> Int32 { request(L.unsafelyUnwrapped) }
 
 @c(lwkt_s_port_sendmsg_to)
-public func portSendmsgTo(_ L: OpaquePointer?) -> Int32 {
+package func portSendmsgTo(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let replyPort = portArgument(L, 2) else { return badType(L, 2, "port") }
   if let target = target(L, 1), target.port.pointee.kind == .sysport {
@@ -478,45 +478,45 @@ private func getMessage(_ L: LuaState, _ port: PortRef) -> Int32 {
 }
 
 @c(lwkt_s_port_wait)
-public func portWait(_ L: OpaquePointer?) -> Int32 {
+package func portWait(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
   return receive(L, port, timeoutAt: 2, .receiveMessage)
 }
 
 @c(lwkt_s_port_get)
-public func portGet(_ L: OpaquePointer?) -> Int32 {
+package func portGet(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
   return getMessage(L, port)
 }
 
 @c(lwkt_s_port_recv)
-public func portRecv(_ L: OpaquePointer?) -> Int32 {
+package func portRecv(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
   return receive(L, port, timeoutAt: 2, .receiveValues)
 }
 
 @c(lwkt_s_wait)
-public func wait(_ L: OpaquePointer?) -> Int32 {
+package func wait(_ L: OpaquePointer?) -> Int32 {
   receive(
     L.unsafelyUnwrapped, currentThread.messagePort, timeoutAt: 1, .receiveMessage, isOwn: true)
 }
 
 @c(lwkt_s_get)
-public func get(_ L: OpaquePointer?) -> Int32 {
+package func get(_ L: OpaquePointer?) -> Int32 {
   getMessage(L.unsafelyUnwrapped, currentThread.messagePort)
 }
 
 @c(lwkt_s_recv)
-public func recv(_ L: OpaquePointer?) -> Int32 {
+package func recv(_ L: OpaquePointer?) -> Int32 {
   receive(
     L.unsafelyUnwrapped, currentThread.messagePort, timeoutAt: 1, .receiveValues, isOwn: true)
 }
 
 @c(lwkt_s_port_close)
-public func portClose(_ L: OpaquePointer?) -> Int32 {
+package func portClose(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
   if port.pointee.kind == .sysport { return raise(L, "close: the sysport cannot be closed") }
@@ -567,7 +567,7 @@ private func pushReplyFailure(_ L: LuaState, _ message: MessageRef) -> Int32 {
 }
 
 @c(lwkt_s_message_unpack)
-public func messageUnpack(_ L: OpaquePointer?) -> Int32 {
+package func messageUnpack(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
   let message = object.message
@@ -602,7 +602,7 @@ private func requestArgument(_ L: LuaState, _ operation: String) -> (MessageRef?
 }
 
 @c(lwkt_s_message_reply)
-public func messageReply(_ L: OpaquePointer?) -> Int32 {
+package func messageReply(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let (message, problem) = requestArgument(L, "replymsg")
   guard let message else { return problem }
@@ -617,7 +617,7 @@ public func messageReply(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_message_fail)
-public func messageFail(_ L: OpaquePointer?) -> Int32 {
+package func messageFail(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   if messageArgument(L, 1) != nil, lua_gettop(L) < 2 {
     return badArgument(L, 2, "value expected")
@@ -642,7 +642,7 @@ public func messageFail(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_message_forward)
-public func messageForward(_ L: OpaquePointer?) -> Int32 {
+package func messageForward(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let (message, problem) = requestArgument(L, "forwardmsg")
   guard let message else { return problem }
@@ -662,7 +662,7 @@ public func messageForward(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_message_wait)
-public func messageWait(_ L: OpaquePointer?) -> Int32 {
+package func messageWait(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
   if object.isReceiverRole {
@@ -710,7 +710,7 @@ func cancelledReplied(_ L: LuaState) -> Int32 {
 }
 
 @c(lwkt_s_message_check)
-public func messageCheck(_ L: OpaquePointer?) -> Int32 {
+package func messageCheck(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
   lua_pushboolean(L, object.message.isDone ? 1 : 0)
@@ -718,7 +718,7 @@ public func messageCheck(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_message_abort)
-public func messageAbort(_ L: OpaquePointer?) -> Int32 {
+package func messageAbort(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = messageArgument(L, 1) else { return badType(L, 1, "message") }
   if object.isReceiverRole { return raise(L, "abortmsg: only the sender of a message aborts it") }
@@ -729,7 +729,7 @@ public func messageAbort(_ L: OpaquePointer?) -> Int32 {
 // MARK: waitany
 
 @c(lwkt_s_waitany)
-public func waitany(_ L: OpaquePointer?) -> Int32 {
+package func waitany(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard lua_type(L, 1) == LUA_TTABLE else { return badType(L, 1, "table") }
   let count = Int(lua_rawlen(L, 1))

@@ -251,7 +251,7 @@ extension Encoder {
 /// A module is loaded that was not: its name is the string at index 1. Lua API that allocates: what
 /// `noteModule` uses.
 @c(lwkt_s_note_module)
-public func noteLoadedModule(_ L: OpaquePointer?) -> Int32 {
+package func noteLoadedModule(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   _ = lua_checkstack(L, 8)
   LuaHeap.of(L).pointee.copyState.noteModule(L, name: 1)

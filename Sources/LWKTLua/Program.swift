@@ -7,12 +7,12 @@ import LWKTCore
 import Synchronization
 
 /// One run of a script with the calling kernel thread as worker 0.
-public final class LuaProgram: Sendable {
+package final class LuaProgram: Sendable {
   /// Text as the command line and the environment have it: bytes, a zero at their end.
-  public typealias Text = UnsafePointer<CChar>
+  package typealias Text = UnsafePointer<CChar>
 
   /// What the program consists of. The texts stay until it has ended.
-  public enum Part {
+  package enum Part {
     /// A chunk given as text, called `name`.
     case chunk(Text, name: Text)
     /// A file; nil for the standard input.
@@ -28,7 +28,7 @@ public final class LuaProgram: Sendable {
   }
 
   /// How Lua heaps are made.
-  public struct Settings: Sendable {
+  package struct Settings: Sendable {
     /// `-E`: heed no environment variable.
     public var ignoresEnvironment = false
     /// `--no-bytecode`: refuse precompiled chunks.
@@ -39,23 +39,32 @@ public final class LuaProgram: Sendable {
   private let lua: LuaHost
   private let status = Atomic<Int32>(0)
 
-  /// - Parameter workers: 1 to 256.
-  public convenience init(workers: Int, settings: Settings, sysport: SysportOptions) {
-    self.init(workers: workers, settings: settings, sysport: sysport, prompt: nil)
+  /// - Parameters:
+  ///   - workers: 1 to 256.
+  ///   - listener: who is told of each visible step.
+  package convenience init(
+    workers: Int, settings: Settings, sysport: SysportOptions, listener: (any EventListener)? = nil
+  ) {
+    self.init(
+      workers: workers, settings: settings, sysport: sysport, prompt: nil, listener: listener)
   }
 
   /// With a prompt that is what `Part.interactive` becomes, and when it ends so does the program.
-  package init(workers: Int, settings: Settings, sysport: SysportOptions, prompt: LuaPrompt?) {
+  package init(
+    workers: Int, settings: Settings, sysport: SysportOptions, prompt: LuaPrompt?,
+    listener: (any EventListener)? = nil
+  ) {
     if settings.ignoresEnvironment { lwkt_ignore_environment() }
     if settings.refusesBytecode { lwkt_refuse_bytecode() }
     lua = LuaHost(
-      workers: workers, functions: [], sysport: sysport, background: false, prompt: prompt)
+      workers: workers, functions: [], sysport: sysport, background: false, prompt: prompt,
+      policy: Policy(), listener: listener)
   }
 
   /// Run the parts one after another in the main thread until one fails, then wait until the last
   /// thread that is no daemon has ended. `program` names it in messages; `arguments` become `arg`,
   /// where index 0 is at `zero`. Returns the exit status: 0, 1 for errors, 2 for a deadlock.
-  public func run(_ parts: [Part], program: Text, arguments: [Text], zero: Int) -> Int32 {
+  package func run(_ parts: [Part], program: Text, arguments: [Text], zero: Int) -> Int32 {
     let steps = UnsafeMutableBufferPointer<lwkt_step>.allocate(capacity: parts.count)
     defer { steps.deallocate() }
     for (index, part) in parts.enumerated() {
@@ -101,6 +110,7 @@ public final class LuaProgram: Sendable {
     // What no message handler has seen: its message is all there is to say.
     case .failure(.load(let message)), .failure(.runtime(let message, _)):
       if !lua.isDeadlocked { printError(String(cString: program) + ": " + message) }
+    case .failure(let error): printError(String(cString: program) + ": " + error.description)
     }
     status.store(1, ordering: .relaxed)
     lua.host.state.drain()
@@ -112,7 +122,7 @@ public final class LuaProgram: Sendable {
   private nonisolated(unsafe) static var counted: LuaProgram?
 
   /// When the process ends, however that comes, print the totals of `lwkt.stat` on stderr.
-  public func printStatisticsAtExit() {
+  package func printStatisticsAtExit() {
     LuaProgram.counted = self
     atexit { printError(LuaProgram.counted?.statistics ?? "") }
   }
@@ -132,7 +142,7 @@ extension LuaHost {
 }
 
 @c(lwkt_s_is_deadlocked)
-public func isDeadlocked() -> Bool { LuaHost.current?.isDeadlocked ?? false }
+package func isDeadlocked() -> Bool { LuaHost.current?.isDeadlocked ?? false }
 
 private func step(_ part: LuaProgram.Part, hasPrompt: Bool) -> lwkt_step {
   var step = lwkt_step()

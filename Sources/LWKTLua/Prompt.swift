@@ -27,7 +27,7 @@ package struct LuaPrompt: Sendable {
 /// Push the driver and the table of its functions. Lua API that allocates: `lua_createtable`,
 /// `lua_pushcclosure`, `lua_rawset`, and loading.
 @c(lwkt_s_prompt_open)
-public func promptOpen(_ L: OpaquePointer?) -> Int32 {
+package func promptOpen(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let host = LuaHost.current, let prompt = host.prompt else { return raise(L, "no prompt") }
   _ = lua_checkstack(L, 8)
@@ -64,6 +64,8 @@ extension LuaProgram {
 
 /// The variable that is the upvalue `number` of the function at `index` is a local of an earlier line.
 func isPromptLocal(_ L: LuaState, _ index: Int32, _ number: Int32) -> Bool {
+  // A heap that is no domain's, as tests of copying make them, has only the allocator's part.
+  guard lwkt_heap_of(L).pointee.swift != nil else { return false }
   let locals = LuaHeap.of(L).pointee.promptLocals
   guard !locals.isEmpty else { return false }
   return locals.contains(UInt(bitPattern: lua_upvalueid(L, index, number)))
@@ -72,7 +74,7 @@ func isPromptLocal(_ L: LuaState, _ index: Int32, _ number: Int32) -> Bool {
 /// `hold(f, n, held)`: upvalue n of f is, or is no longer, a local of an earlier line: threads that
 /// would assign it are refused. The prompt keeps the variables alive. Lua API that allocates: none.
 @c(lwkt_s_prompt_hold)
-public func promptHold(_ L: OpaquePointer?) -> Int32 {
+package func promptHold(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard lua_type(L, 1) == LUA_TFUNCTION, let number = integerArgument(L, 2),
     let id = lua_upvalueid(L, 1, Int32(clamping: number))
@@ -91,7 +93,7 @@ public func promptHold(_ L: OpaquePointer?) -> Int32 {
 /// `inspect("traceback" | "abort", id)`: do it to the thread of that id on its own worker. The
 /// traceback, or "" once it has been told to end; nothing if there is no such thread.
 @c(lwkt_s_prompt_inspect)
-public func promptInspect(_ L: OpaquePointer?) -> Int32 {
+package func promptInspect(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let action = stringArgument(L, 1) else { return badType(L, 1, "string") }
   guard let path = stringArgument(L, 2) else { return badType(L, 2, "string") }

@@ -10,9 +10,11 @@ import LWKTCore
 
 enum SharedAccess { case read, write }
 
-/// The error of an access to `object` without the token that guards it, pushed; nil: all is well.
+/// Every access comes through here: the error of one without the token that guards `object`, pushed; nil:
+/// all is well.
 @inline(__always)
 func refuseAccess(_ L: LuaState, _ object: ObjectRef, _ access: SharedAccess) -> Int32? {
+  mycpu.note(access == .read ? .read : .write, object)
   guard let token = object.sharedHead.pointee.guardToken else { return nil }
   return refuseWithout(L, token, object, access)
 }
@@ -66,7 +68,7 @@ private func pushNew(_ L: LuaState, _ object: ObjectRef) -> Int32 {
 }
 
 @c(lwkt_s_shared_counter)
-public func sharedCounter(_ L: OpaquePointer?) -> Int32 {
+package func sharedCounter(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   var value: Int64 = 0
   if lua_type(L, 1) > LUA_TNIL {
@@ -80,7 +82,7 @@ public func sharedCounter(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_shared_table)
-public func sharedTable(_ L: OpaquePointer?) -> Int32 {
+package func sharedTable(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   switch sharedOptions(L, 1) {
   case .bad(let result): return result
@@ -91,7 +93,7 @@ public func sharedTable(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_shared_array)
-public func sharedArray(_ L: OpaquePointer?) -> Int32 {
+package func sharedArray(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let name = stringArgument(L, 1) else { return badType(L, 1, "string") }
   guard let type = SharedArray.ElementType.allCases.first(where: { $0.name == name }) else {
@@ -125,7 +127,7 @@ private func counterArgument(_ L: LuaState) -> CounterRef? {
 }
 
 @c(lwkt_s_counter_add)
-public func counterAdd(_ L: OpaquePointer?) -> Int32 {
+package func counterAdd(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let counter = counterArgument(L) else { return badType(L, 1, "shared counter") }
   var amount: Int64 = 1
@@ -139,7 +141,7 @@ public func counterAdd(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_counter_get)
-public func counterGet(_ L: OpaquePointer?) -> Int32 {
+package func counterGet(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let counter = counterArgument(L) else { return badType(L, 1, "shared counter") }
   if let refused = refuseAccess(L, counter.object, .read) { return refused }
@@ -148,7 +150,7 @@ public func counterGet(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_counter_set)
-public func counterSet(_ L: OpaquePointer?) -> Int32 {
+package func counterSet(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let counter = counterArgument(L) else { return badType(L, 1, "shared counter") }
   guard let value = integerArgument(L, 2) else { return badInteger(L, 2) }
@@ -158,7 +160,7 @@ public func counterSet(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_counter_cas)
-public func counterCompareAndSet(_ L: OpaquePointer?) -> Int32 {
+package func counterCompareAndSet(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let counter = counterArgument(L) else { return badType(L, 1, "shared counter") }
   guard let expected = integerArgument(L, 2) else { return badInteger(L, 2) }
@@ -229,7 +231,7 @@ private func elementMisfit(_ L: LuaState, _ index: Int32, _ array: ArrayRef) -> 
 
 /// a[i]
 @c(lwkt_s_array_index)
-public func arrayIndex(_ L: OpaquePointer?) -> Int32 {
+package func arrayIndex(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let array = arrayArgument(L) else { return badType(L, 1, "shared array") }
   guard let place = elementArgument(L, 2, array) else {
@@ -242,7 +244,7 @@ public func arrayIndex(_ L: OpaquePointer?) -> Int32 {
 
 /// a[i] = v
 @c(lwkt_s_array_newindex)
-public func arrayNewIndex(_ L: OpaquePointer?) -> Int32 {
+package func arrayNewIndex(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let array = arrayArgument(L) else { return badType(L, 1, "shared array") }
   guard let place = elementArgument(L, 2, array) else {
@@ -258,7 +260,7 @@ public func arrayNewIndex(_ L: OpaquePointer?) -> Int32 {
 
 /// #a: fixed, and so no access that a token guards.
 @c(lwkt_s_array_length)
-public func arrayLength(_ L: OpaquePointer?) -> Int32 {
+package func arrayLength(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let array = arrayArgument(L) else { return badType(L, 1, "shared array") }
   lua_pushinteger(L, Int64(array.pointee.count))
@@ -295,7 +297,7 @@ private func rangeArgument(_ L: LuaState, _ index: Int32, _ array: ArrayRef) -> 
 
 /// a:fill(v [, i [, j]])
 @c(lwkt_s_array_fill)
-public func arrayFill(_ L: OpaquePointer?) -> Int32 {
+package func arrayFill(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let array = arrayArgument(L) else { return badType(L, 1, "shared array") }
   guard let bits = elementBits(L, 2, array) else {
@@ -315,7 +317,7 @@ private let sliceLimit = 1 << 26
 
 /// a:slice([i [, j]]). Lua API that allocates: `lua_createtable`.
 @c(lwkt_s_array_slice)
-public func arraySlice(_ L: OpaquePointer?) -> Int32 {
+package func arraySlice(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let array = arrayArgument(L) else { return badType(L, 1, "shared array") }
   switch rangeArgument(L, 2, array) {
@@ -338,7 +340,7 @@ public func arraySlice(_ L: OpaquePointer?) -> Int32 {
 /// a:bytes([i [, j]]). The bytes are copied first: Lua must not see them change while it makes a
 /// string of them. Lua API that allocates: `lwkt_pushbig`.
 @c(lwkt_s_array_bytes)
-public func arrayBytes(_ L: OpaquePointer?) -> Int32 {
+package func arrayBytes(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let array = arrayArgument(L) else { return badType(L, 1, "shared array") }
   switch rangeArgument(L, 2, array) {
@@ -358,7 +360,7 @@ public func arrayBytes(_ L: OpaquePointer?) -> Int32 {
 
 /// a:add(i, n)
 @c(lwkt_s_array_add)
-public func arrayAdd(_ L: OpaquePointer?) -> Int32 {
+package func arrayAdd(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let array = arrayArgument(L) else { return badType(L, 1, "shared array") }
   guard array.pointee.type == .i64 else {

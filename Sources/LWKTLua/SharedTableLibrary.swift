@@ -99,7 +99,7 @@ private func pushKey(_ L: LuaState, _ box: BoxRef) {
 // MARK: get, set, len
 
 @c(lwkt_s_table_get)
-public func tableGet(_ L: OpaquePointer?) -> Int32 {
+package func tableGet(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let table = tableArgument(L) else { return badType(L, 1, "shared table") }
   guard let key = KeyArgument(L, 2) else { return badKey(L, 2) }
@@ -113,7 +113,7 @@ public func tableGet(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_table_set)
-public func tableSet(_ L: OpaquePointer?) -> Int32 {
+package func tableSet(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let table = tableArgument(L) else { return badType(L, 1, "shared table") }
   guard let key = KeyArgument(L, 2) else { return badKey(L, 2) }
@@ -133,7 +133,7 @@ private func makeBox(_ key: SharedKey, _ payload: Payload) -> BoxRef? {
 }
 
 @c(lwkt_s_table_len)
-public func tableLength(_ L: OpaquePointer?) -> Int32 {
+package func tableLength(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let table = tableArgument(L) else { return badType(L, 1, "shared table") }
   if let refused = refuseAccess(L, table.object, .read) { return refused }
@@ -145,7 +145,7 @@ public func tableLength(_ L: OpaquePointer?) -> Int32 {
 
 /// Are the first arguments of `update` right?
 @c(lwkt_s_table_check)
-public func tableCheck(_ L: OpaquePointer?) -> Int32 {
+package func tableCheck(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let table = tableArgument(L) else { return badType(L, 1, "shared table") }
   guard KeyArgument(L, 2) != nil else { return badKey(L, 2) }
@@ -155,7 +155,7 @@ public func tableCheck(_ L: OpaquePointer?) -> Int32 {
 /// What there is for a key: a holder of the box (or nil) and the value.
 /// Lua API that allocates: `lua_newuserdatauv`, and what `copyIn` uses.
 @c(lwkt_s_table_old)
-public func tableOld(_ L: OpaquePointer?) -> Int32 {
+package func tableOld(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let table = tableArgument(L), let key = KeyArgument(L, 2) else { return badKey(L, 2) }
   if let refused = refuseAccess(L, table.object, .write) { return refused }
@@ -172,14 +172,14 @@ public func tableOld(_ L: OpaquePointer?) -> Int32 {
 
 /// Do those that change the table at index 1 take turns now? Lua API that allocates: none.
 @c(lwkt_s_table_crowded)
-public func tableCrowded(_ L: OpaquePointer?) -> Bool {
+package func tableCrowded(_ L: OpaquePointer?) -> Bool {
   tableArgument(L.unsafelyUnwrapped)?.isCrowded ?? false
 }
 
 /// Push the token of those turns. An update has been late as often in its turn as the integer at the top
 /// says: they go on for some time yet.
 @c(lwkt_s_table_turns)
-public func tableTurns(_ L: OpaquePointer?) -> Int32 {
+package func tableTurns(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let table = tableArgument(L) else { return badType(L, 1, "shared table") }
   _ = lua_checkstack(L, 4)
@@ -191,7 +191,7 @@ public func tableTurns(_ L: OpaquePointer?) -> Int32 {
 /// Store what the function made of the old value: table, key, function, holder, new value. Returns 1,
 /// the new value, or 0 if somebody else has stored another meanwhile.
 @c(lwkt_s_table_replace)
-public func tableReplace(_ L: OpaquePointer?) -> Int32 {
+package func tableReplace(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let table = tableArgument(L), let key = KeyArgument(L, 2) else { return badKey(L, 2) }
   if let refused = refuseAccess(L, table.object, .write) { return refused }
@@ -227,7 +227,7 @@ private func shownKey(_ L: LuaState, _ index: Int32) -> String {
 
 /// Push a holder of all that is in the table now. Lua API that allocates: `lua_newuserdatauv`.
 @c(lwkt_s_table_snapshot)
-public func tableSnapshot(_ L: OpaquePointer?) -> Int32 {
+package func tableSnapshot(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let table = tableArgument(L) else { return badType(L, 1, "shared table") }
   if let refused = refuseAccess(L, table.object, .read) { return refused }
@@ -239,7 +239,7 @@ public func tableSnapshot(_ L: OpaquePointer?) -> Int32 {
 
 /// The next key and value of the snapshot whose holder is the argument; nothing at its end.
 @c(lwkt_s_table_next)
-public func tableNext(_ L: OpaquePointer?) -> Int32 {
+package func tableNext(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let object = handleObject(L, 1) else { return 0 }
   _ = lua_checkstack(L, 8)

@@ -13,7 +13,7 @@ enum SysportForm {
 }
 
 @c(lwkt_s_open_sysport)
-public func openSysport(_ L: OpaquePointer?) -> Int32 {
+package func openSysport(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let operations = SystemCall.Operation.allCases
   _ = lua_checkstack(L, 8)
@@ -36,7 +36,7 @@ public func openSysport(_ L: OpaquePointer?) -> Int32 {
 
 /// A function of `lwkt.sys`.
 @c(lwkt_s_system_call)
-public func systemCall(_ L: OpaquePointer?) -> Int32 {
+package func systemCall(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let number = UInt8(truncatingIfNeeded: lwkt_registered_number(L))
   return makeCall(L, SystemCall.Operation(rawValue: number).unsafelyUnwrapped, first: 1)

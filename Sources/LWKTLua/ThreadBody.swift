@@ -7,7 +7,7 @@ import LWKTCore
 
 /// The turn in which the thread ends. In the loop.
 @c(lwkt_s_turn_ended)
-public func turnEnded(
+package func turnEnded(
   _ raw: UnsafeMutableRawPointer?, _ L: OpaquePointer?, _ status: Int32, _ kind: Int32,
   _ results: Int32
 ) {
@@ -37,7 +37,7 @@ private let ownHeaps = 48
 
 /// Build the thread in a heap of the worker that runs it. In the loop.
 @c(lwkt_s_first_turn)
-public func firstTurn(
+package func firstTurn(
   _ raw: UnsafeMutableRawPointer?, _ count: UnsafeMutablePointer<Int32>?
 ) -> OpaquePointer? {
   let thread = raw.unsafelyUnwrapped.assumingMemoryBound(to: Thread.self)
@@ -89,7 +89,7 @@ private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
 /// Inside the thread: decode the start again, as often as modules are missing. Results: function and
 /// arguments.
 @c(lwkt_s_start)
-public func startInside(_ L: OpaquePointer?) -> Int32 {
+package func startInside(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let thread = currentThread
   let payload = addressOf(&thread.pointee.payload)

@@ -19,25 +19,25 @@ func shown(_ L: LuaState, _ index: Int32) -> String {
 // MARK: who and where
 
 @c(lwkt_s_curthread)
-public func curthread(_ L: OpaquePointer?) -> Int32 {
+package func curthread(_ L: OpaquePointer?) -> Int32 {
   pushHandle(L.unsafelyUnwrapped, currentThread.object)
   return 1
 }
 
 @c(lwkt_s_mycpu)
-public func mycpuNumber(_ L: OpaquePointer?) -> Int32 {
+package func mycpuNumber(_ L: OpaquePointer?) -> Int32 {
   lua_pushinteger(L.unsafelyUnwrapped, Int64(mycpu.pointee.cpu))
   return 1
 }
 
 @c(lwkt_s_ncpus)
-public func ncpus(_ L: OpaquePointer?) -> Int32 {
+package func ncpus(_ L: OpaquePointer?) -> Int32 {
   lua_pushinteger(L.unsafelyUnwrapped, Int64(mycpu.pointee.host.pointee.workerCount))
   return 1
 }
 
 @c(lwkt_s_exit)
-public func exitThread(_ L: OpaquePointer?) -> Int32 {
+package func exitThread(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   var payload = Payload()
   guard copyOut(L, 1, lua_gettop(L), "exit", &payload) else { return resultError }
@@ -46,7 +46,7 @@ public func exitThread(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_setcpu_self)
-public func setcpuSelf(_ L: OpaquePointer?) -> Int32 {
+package func setcpuSelf(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let cpu = integerArgument(L, 1) else { return badType(L, 1, "number") }
   let workers = mycpu.pointee.host.pointee.workerCount
@@ -65,7 +65,7 @@ public func setcpuSelf(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_setpri_self)
-public func setpriSelf(_ L: OpaquePointer?) -> Int32 {
+package func setpriSelf(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let (priority, problem) = priorityArgument(L, 1)
   if problem < 0 { return problem }
@@ -82,13 +82,13 @@ func priorityArgument(_ L: LuaState, _ index: Int32) -> (UInt8, Int32) {
 }
 
 @c(lwkt_s_crit_enter)
-public func critEnter(_ L: OpaquePointer?) -> Int32 {
+package func critEnter(_ L: OpaquePointer?) -> Int32 {
   currentThread.critEnter()
   return 0
 }
 
 @c(lwkt_s_crit_exit)
-public func critExit(_ L: OpaquePointer?) -> Int32 {
+package func critExit(_ L: OpaquePointer?) -> Int32 {
   switch currentThread.critExit() {
   case nil: return raise(L.unsafelyUnwrapped, "crit_exit: not in a critical section")
   case true?: return resultYield
@@ -99,7 +99,7 @@ public func critExit(_ L: OpaquePointer?) -> Int32 {
 // MARK: sleeping
 
 @c(lwkt_s_sleep)
-public func sleepSeconds(_ L: OpaquePointer?) -> Int32 {
+package func sleepSeconds(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard lua_type(L, 1) == LUA_TNUMBER else { return badType(L, 1, "number") }
   let seconds = lua_tonumberx(L, 1, nil)
@@ -131,7 +131,7 @@ func identArgument(_ L: LuaState, _ index: Int32) -> SleepIdent? {
 }
 
 @c(lwkt_s_tsleep)
-public func tsleep(_ L: OpaquePointer?) -> Int32 {
+package func tsleep(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let ident = identArgument(L, 1) else {
     return badType(L, 1, "string, integer or lwkt object")
@@ -158,10 +158,12 @@ func tslept(_ L: LuaState) -> Int32 {
 }
 
 @c(lwkt_s_wakeup)
-public func wakeup(_ L: OpaquePointer?) -> Int32 { wakeSleepers(L.unsafelyUnwrapped, one: false) }
+package func wakeup(_ L: OpaquePointer?) -> Int32 { wakeSleepers(L.unsafelyUnwrapped, one: false) }
 
 @c(lwkt_s_wakeup_one)
-public func wakeupOne(_ L: OpaquePointer?) -> Int32 { wakeSleepers(L.unsafelyUnwrapped, one: true) }
+package func wakeupOne(_ L: OpaquePointer?) -> Int32 {
+  wakeSleepers(L.unsafelyUnwrapped, one: true)
+}
 
 private func wakeSleepers(_ L: LuaState, one: Bool) -> Int32 {
   guard let ident = identArgument(L, 1) else {
@@ -179,7 +181,7 @@ func threadArgument(_ L: LuaState, _ index: Int32) -> ThreadRef? {
 }
 
 @c(lwkt_s_thread_join)
-public func threadJoin(_ L: OpaquePointer?) -> Int32 {
+package func threadJoin(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
   if thread == currentThread { return raise(L, "join: a thread cannot wait for its own end") }
@@ -218,7 +220,7 @@ func pushEnd(_ L: LuaState, _ thread: ThreadRef, prefix: Int32 = 0) -> Int32 {
 }
 
 @c(lwkt_s_thread_abort)
-public func threadAbort(_ L: OpaquePointer?) -> Int32 {
+package func threadAbort(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
   var reason = Payload()
@@ -232,7 +234,7 @@ public func threadAbort(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_thread_schedule)
-public func threadSchedule(_ L: OpaquePointer?) -> Int32 {
+package func threadSchedule(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
   thread.begin()
@@ -240,7 +242,7 @@ public func threadSchedule(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_thread_setpri)
-public func threadSetpri(_ L: OpaquePointer?) -> Int32 {
+package func threadSetpri(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
   let (priority, problem) = priorityArgument(L, 2)
@@ -254,7 +256,7 @@ public func threadSetpri(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_thread_notify)
-public func threadNotify(_ L: OpaquePointer?) -> Int32 {
+package func threadNotify(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
   guard let port = portArgument(L, 2) else { return badType(L, 2, "port") }
@@ -265,7 +267,7 @@ public func threadNotify(_ L: OpaquePointer?) -> Int32 {
 /// For `scope`: wait until the thread at 1 has ended, whatever happens, or with true at 2 until this
 /// thread is told to stop. The result: did it end well?
 @c(lwkt_s_thread_await)
-public func threadAwait(_ L: OpaquePointer?) -> Int32 {
+package func threadAwait(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
   let result = thread.waitForEnd(
@@ -288,7 +290,7 @@ func awaited(_ L: LuaState) -> Int32 {
 
 /// For `scope`: the traceback of a dead thread, or nil.
 @c(lwkt_s_thread_traceback)
-public func threadTraceback(_ L: OpaquePointer?) -> Int32 {
+package func threadTraceback(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1), let death = thread.death else { return 0 }
   pushString(L, "in thread " + thread.displayName + ":\n" + death.traceback)
@@ -298,7 +300,7 @@ public func threadTraceback(_ L: OpaquePointer?) -> Int32 {
 /// A cancel scope of the running thread: with a time, or until `scope_expire`. The reference is a
 /// light userdata.
 @c(lwkt_s_scope_enter)
-public func scopeEnter(_ L: OpaquePointer?) -> Int32 {
+package func scopeEnter(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   var deadline = UInt64.max
   if lua_type(L, 1) > LUA_TNIL {
@@ -313,7 +315,7 @@ public func scopeEnter(_ L: OpaquePointer?) -> Int32 {
 
 /// Leave a scope: had its time come?
 @c(lwkt_s_scope_leave)
-public func scopeLeave(_ L: OpaquePointer?) -> Int32 {
+package func scopeLeave(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let raw = lua_touserdata(L, 1) else { return 0 }
   let expired = currentThread.leaveScope(raw.assumingMemoryBound(to: TimeoutScope.self))
@@ -323,7 +325,7 @@ public func scopeLeave(_ L: OpaquePointer?) -> Int32 {
 
 /// Let a scope's time come now. By a thread that shares the heap of the one inside it.
 @c(lwkt_s_scope_expire)
-public func scopeExpire(_ L: OpaquePointer?) -> Int32 {
+package func scopeExpire(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let raw = lua_touserdata(L, 1) else { return 0 }
   raw.assumingMemoryBound(to: TimeoutScope.self).expireNow()

@@ -9,7 +9,7 @@ func tokenArgument(_ L: LuaState, _ index: Int32) -> TokenRef? {
 }
 
 @c(lwkt_s_token)
-public func token(_ L: OpaquePointer?) -> Int32 {
+package func token(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   var name: String?
   if lua_type(L, 1) > LUA_TNIL {
@@ -30,7 +30,7 @@ private func pushToken(_ L: LuaState, _ token: TokenRef) -> Int32 {
 private let poolSize: UInt64 = 4001
 
 @c(lwkt_s_getpooltoken)
-public func getpooltoken(_ L: OpaquePointer?) -> Int32 {
+package func getpooltoken(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard lua_type(L, 1) == LUA_TSTRING || integerArgument(L, 1) != nil,
     let ident = identArgument(L, 1)
@@ -67,15 +67,15 @@ func tokenGot(_ L: LuaState) -> Int32 {
 }
 
 @c(lwkt_s_token_get)
-public func tokenGet(_ L: OpaquePointer?) -> Int32 { getToken(L.unsafelyUnwrapped, shared: false) }
+package func tokenGet(_ L: OpaquePointer?) -> Int32 { getToken(L.unsafelyUnwrapped, shared: false) }
 
 @c(lwkt_s_token_get_shared)
-public func tokenGetShared(_ L: OpaquePointer?) -> Int32 {
+package func tokenGetShared(_ L: OpaquePointer?) -> Int32 {
   getToken(L.unsafelyUnwrapped, shared: true)
 }
 
 @c(lwkt_s_token_try)
-public func tokenTry(_ L: OpaquePointer?) -> Int32 {
+package func tokenTry(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let token = tokenArgument(L, 1) else { return badType(L, 1, "token") }
   lua_pushboolean(L, currentThread.tryToken(token) ? 1 : 0)
@@ -83,7 +83,7 @@ public func tokenTry(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_token_rel)
-public func tokenRel(_ L: OpaquePointer?) -> Int32 {
+package func tokenRel(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let token = tokenArgument(L, 1) else { return badType(L, 1, "token") }
   guard let misuse = currentThread.releaseToken(token) else { return 0 }
@@ -100,18 +100,18 @@ private func misuseOfRelease(_ L: LuaState, _ token: TokenRef, _ misuse: TokenMi
 }
 
 @c(lwkt_s_token_close)
-public func tokenClose(_ L: OpaquePointer?) -> Int32 { tokenRel(L) }
+package func tokenClose(_ L: OpaquePointer?) -> Int32 { tokenRel(L) }
 
 /// How many acquisitions the running thread has, for `with`.
 @c(lwkt_s_token_count)
-public func tokenCount() -> Int32 { Int32(truncatingIfNeeded: currentThread.tokenCount) }
+package func tokenCount() -> Int32 { Int32(truncatingIfNeeded: currentThread.tokenCount) }
 
 /// Release what an error jumped over, down to `count` acquisitions.
 @c(lwkt_s_token_unwind)
-public func tokenUnwind(_ count: Int32) { currentThread.releaseTokens(downTo: Int(count)) }
+package func tokenUnwind(_ count: Int32) { currentThread.releaseTokens(downTo: Int(count)) }
 
 @c(lwkt_s_token_is_stale)
-public func tokenIsStale(_ L: OpaquePointer?) -> Int32 {
+package func tokenIsStale(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let token = tokenArgument(L, 1) else { return badType(L, 1, "token") }
   guard let isStale = currentThread.isStale(token) else {
@@ -123,7 +123,7 @@ public func tokenIsStale(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_token_held)
-public func tokenHeld(_ L: OpaquePointer?) -> Int32 {
+package func tokenHeld(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let token = tokenArgument(L, 1) else { return badType(L, 1, "token") }
   switch currentThread.holds(token) {
@@ -135,7 +135,7 @@ public func tokenHeld(_ L: OpaquePointer?) -> Int32 {
 }
 
 @c(lwkt_s_token_swap)
-public func tokenSwap(_ L: OpaquePointer?) -> Int32 {
+package func tokenSwap(_ L: OpaquePointer?) -> Int32 {
   if currentThread.swapTokens() { return 0 }
   return raise(L.unsafelyUnwrapped, "token_swap: needs two tokens held")
 }

@@ -21,6 +21,28 @@ import Testing
     }
   }
 
+  /// Each block of Swift is a part of the embedder's program that the tests build and run.
+  @Test(arguments: ["README.md", "Sources/LWKTLua/LWKTLua.docc/Embedding.md"])
+  func swiftIsFromTheExample(document: String) throws {
+    func squeezed(_ text: String) -> String {
+      lines(text).map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+        .joined(separator: "\n")
+    }
+    let folder = Place.package.appendingPathComponent("Tests/EmbedExample")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    let program = try names.filter { $0.hasSuffix(".swift") }.sorted().map {
+      squeezed(try String(contentsOf: folder.appendingPathComponent($0), encoding: .utf8))
+    }.joined(separator: "\n")
+    let text = try String(
+      contentsOf: Place.package.appendingPathComponent(document), encoding: .utf8)
+    let swift = blocks(of: text).filter { $0.language == "swift" }
+    #expect(!swift.isEmpty)
+    for block in swift {
+      let isThere = program.contains(squeezed(block.text))
+      #expect(isThere, "\(document):\(block.line) is not in Tests/EmbedExample")
+    }
+  }
+
   @Test func generatedFilesAreUpToDate() async throws {
     let ended = try await Child(
       program: "lwkt-docs", arguments: ["--check", Place.package.path]

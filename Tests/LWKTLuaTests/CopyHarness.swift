@@ -11,24 +11,19 @@ import XCTest
 final class Heap {
   let L: LuaState
   let state: UnsafeMutablePointer<CopyState>
+  /// The allocator's part.
+  private let memory = UnsafeMutablePointer<lwkt_heap>.allocate(capacity: 1)
   /// The globals table of the thread that this stands for, at stack index 1.
   let environment: Int32 = 1
 
   /// - Parameter isThread: the globals table is one of a thread's own, empty and behind it the
   ///   standard ones; else it is the standard one itself.
   init(isThread: Bool = false) {
-    L = luaL_newstate()
+    memory.initialize(to: lwkt_heap())
+    L = lua_newstate(lwkt_allocate, memory)
     luaL_openlibs(L)
     lwkt_handle_open(L)
-    lua_createtable(L, 0, 1)
-    lua_pushstring(L, "__gc")
-    lua_pushcclosure(
-      L,
-      { L in
-        handleObject(L.unsafelyUnwrapped, 1)?.releaseObject()
-        return 0
-      }, 0)
-    lua_rawset(L, -3)
+    lua_createtable(L, 0, 0)
     lwkt_handle_setmetatable(L, Int32(ObjectKind.counter.rawValue))
     lua_rawgeti(L, registryIndex, lua_Integer(LUA_RIDX_GLOBALS))
     state = CopyState.open(L, standard: -1)
@@ -47,6 +42,8 @@ final class Heap {
   deinit {
     lua_close(L)
     CopyState.close(state)
+    lwkt_heap_dispose(memory)
+    memory.deallocate()
   }
 
   var context: CopyContext { CopyContext(state: state, environment: environment) }
