@@ -62,6 +62,7 @@ static void own_environment(lua_State *L) {
   if (!lua_isfunction(L, -1) || lua_iscfunction(L, -1)) return;
   luaL_checkstack(L, 6, "stack overflow");
   lwkt_pushownenvironment(L);
+  if (lua_istable(L, -1)) lwkt_complete_globals(L, -1);
   if (lua_setupvalue(L, -2, 1) == NULL) lua_pop(L, 1);
 }
 
@@ -98,7 +99,7 @@ static int dofile(lua_State *L) {
 static _Noreturn void leave(lua_State *L, int status) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   lua_State *state = lua_tothread(L, -1);
-  lwkt_closethread(lwkt_percpu()->base_L);
+  if (lwkt_percpu()->base_L != NULL) lwkt_closethread(lwkt_percpu()->base_L);
   lwkt_percpu()->td = NULL;
   lua_close(state);
   exit(status);
@@ -111,7 +112,7 @@ static int os_exit(lua_State *L) {
   } else {
     status = (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
   }
-  if (lua_toboolean(L, 2) && lwkt_percpu()->base_L != NULL) leave(L, status);
+  if (lua_toboolean(L, 2)) leave(L, status);
   exit(status);
 }
 

@@ -1,67 +1,15 @@
-/* open.c: Lua heaps: their libraries and the globals of threads in them. */
+/* open.c: Lua heaps and their libraries. */
 #include "clua.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char standard_key; /* registry: the metatable of thread globals */
-
 static int panicked(lua_State *L) {
   const char *text = lua_tostring(L, -1);
   fprintf(stderr, "lwkt: unprotected error in a call to Lua (%s)\n", text ? text : "no message");
   fflush(stderr);
   return 0;
-}
-
-/* ---- globals of threads ---- */
-
-/* A thread's globals hold only what the thread itself set; the rest is read through to the standard
- * ones. Whoever takes them as a table gets one that is complete. */
-static void complete_globals(lua_State *L, int env) {
-  env = lua_absindex(L, env);
-  if (!lua_getmetatable(L, env)) return;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &standard_key);
-  int ours = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  if (!ours) return;
-  lua_pushnil(L);
-  lua_setmetatable(L, env);
-  lwkt_pushstandard(L);
-  lua_pushnil(L);
-  while (lua_next(L, -2)) {
-    lua_pushvalue(L, -2);
-    if (lua_rawget(L, env) == LUA_TNIL) {
-      lua_pop(L, 1);
-      lua_pushvalue(L, -2);
-      lua_insert(L, -2);
-      lua_rawset(L, env);
-    } else {
-      lua_pop(L, 2);
-    }
-  }
-  lua_pop(L, 1);
-  lua_pushvalue(L, env);
-  lua_setfield(L, env, "_G");
-}
-
-/* __index of the standard globals: `_G` is the running thread's own table. */
-static int standard_index(lua_State *L) {
-  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  if (strcmp(key, "_G") != 0) return 0;
-  luaL_checkstack(L, 6, "stack overflow");
-  lwkt_pushownenvironment(L);
-  if (lua_istable(L, -1)) complete_globals(L, -1);
-  return 1;
-}
-
-/* __pairs of a thread's globals. */
-static int globals_pairs(lua_State *L) {
-  complete_globals(L, 1);
-  lua_getglobal(L, "next");
-  lua_pushvalue(L, 1);
-  lua_pushnil(L);
-  return 3;
 }
 
 static bool ignores_environment; /* written before the first heap is made */
@@ -91,22 +39,7 @@ static int protected_open(lua_State *L) {
   lwkt_open_require(L);
   lua_getglobal(L, "require");
   lua_rawsetp(L, LUA_REGISTRYINDEX, lwkt_require_key());
-  if (is_main) return 0;
-  lua_pushglobaltable(L);
-  lua_pushnil(L);
-  lua_setfield(L, -2, "_G");
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, standard_index);
-  lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
-  lua_createtable(L, 0, 2);
-  lua_insert(L, -2);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, globals_pairs);
-  lua_setfield(L, -2, "__pairs");
-  lua_pushvalue(L, -1);
-  lwkt_heap_of(L)->globals_meta = luaL_ref(L, LUA_REGISTRYINDEX);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &standard_key);
+  if (!is_main) lwkt_open_globals(L);
   return 0;
 }
 

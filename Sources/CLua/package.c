@@ -136,9 +136,11 @@ static int require(lua_State *L) {
     is_new = !lua_toboolean(L, -1);
     lua_pop(L, 2);
   }
+  const void *before = is_new ? lwkt_globals_metatable(L) : NULL;
   int results = atomic_load_explicit(&stock_require, memory_order_relaxed)(L);
   /* The stock function has put other things in the place of its arguments, but the name. */
   if (is_new) lwkt_call(L, lwkt_s_note_module);
+  lwkt_follow_globals(L, is_new, before);
   return results;
 }
 

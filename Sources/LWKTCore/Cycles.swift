@@ -19,8 +19,10 @@
 import CLWKT
 import Synchronization
 
-/// Objects that hold others are made: how many a worker makes before it looks for cycles, at least.
-private let leastThreshold = 1000
+/// Objects that hold others are made: how many a worker makes before it looks for cycles, at least. A
+/// table, which is big, counts as several.
+private let leastThreshold = 4000
+private let tableWeight = 8
 
 /// The objects of a host among which cycles begin, each in one of these lists. Under the lock of the
 /// name table.
@@ -42,7 +44,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
       tables.holders.firstTable?.pointee.registryPrevious = table
       tables.holders.firstTable = table
     }
-    mycpuIfWorker?.noteHolder()
+    mycpuIfWorker?.noteHolder(tableWeight)
   }
 
   func unregister(_ table: TableRef) {
@@ -117,8 +119,8 @@ extension UnsafeMutablePointer where Pointee == HostState {
 extension UnsafeMutablePointer where Pointee == GlobalData {
   /// A table, a port or a thread that ended with objects has come into being here. Own worker.
   @inline(__always)
-  func noteHolder() {
-    pointee.holdersMade += 1
+  func noteHolder(_ weight: Int = 1) {
+    pointee.holdersMade += weight
     if pointee.holdersMade >= pointee.holdersLimit {
       pointee.shared.pointee.attention.store(true, ordering: .relaxed)
     }
@@ -141,7 +143,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       held = search.holderCount
       garbage = search.takeGarbage()
     }
-    for object in garbage where object.objectKind != .box { held -= 1 }
+    for object in garbage where object.objectKind != .box {
+      held -= object.objectKind == .table ? tableWeight : 1
+    }
     pointee.holdersMade = 0
     // Where the others could not be stopped it is tried again before long.
     pointee.holdersLimit = isDone ? max(leastThreshold, held) : leastThreshold / 4
@@ -171,7 +175,7 @@ private struct CycleSearch: ~Copyable {
   private var objects: [ObjectRef] = []
   private var met: [Int32] = []
   private var edges: [[Int]] = []
-  /// How many objects there are that a search begins with.
+  /// How many objects there are that a search begins with, weighed.
   private(set) var holderCount = 0
 
   mutating func visitHolders(of host: HostRef) {
@@ -180,7 +184,7 @@ private struct CycleSearch: ~Copyable {
       while let current = table {
         _ = add(current.object)
         table = current.pointee.registryNext
-        holderCount += 1
+        holderCount += tableWeight
       }
       var thread = tables.holders.firstEnded
       while let current = thread {

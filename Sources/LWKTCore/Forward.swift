@@ -43,6 +43,7 @@ extension UnsafeMutablePointer where Pointee == Message {
     // The link has the first reference to the hop, the queue the second.
     hop.receiverObject.retainObject()
     let holder = endHolding()
+    mycpu.note(.forward, port.object)
     if port.enqueueForwarded(hop) {
       if root != self { object.releaseObject() }
       return nil

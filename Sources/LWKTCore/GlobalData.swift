@@ -9,6 +9,8 @@ public typealias GlobalDataRef = UnsafeMutablePointer<GlobalData>
 /// `CPUShared`.
 public struct GlobalData: ~Copyable {
   public let cpu: Int
+  /// Somebody listens to events or steers: see `Event.swift` and `Policy.swift`. Never changes.
+  public let isObserved: Bool
   public let host: HostRef
   let shared: UnsafeMutablePointer<CPUShared>
   var runQueue = RunQueue()
@@ -67,7 +69,9 @@ public struct GlobalData: ~Copyable {
   var accountedSince: UInt64 = 0
   /// Objects that may be in cycles, made here since the last search, and how many bring on the next.
   var holdersMade = 0
-  var holdersLimit = 1000
+  var holdersLimit = 4000
+  /// Events that the listener has not been told of.
+  var events: [Event] = []
   /// This worker has told its threads that the program ends.
   var isDraining = false
 
@@ -79,6 +83,7 @@ public struct GlobalData: ~Copyable {
 
   init(cpu: Int, host: HostRef, shared: UnsafeMutablePointer<CPUShared>) {
     self.cpu = cpu
+    isObserved = host.pointee.listener != nil || host.pointee.policy.steering != nil
     self.host = host
     self.shared = shared
     askNext = cpu + 1

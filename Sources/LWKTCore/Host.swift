@@ -24,6 +24,8 @@ public struct Binding: Sendable {
   public var reportDeath: @Sendable (ThreadRef) -> Void
   /// Nobody will ever wake: `report` says who waits for what. Any worker, all others asleep.
   public var reportDeadlock: @Sendable (_ report: String) -> Void
+  /// Where in its script the running thread is: `file:line`, or nothing. Its worker, while it runs.
+  public var place: @Sendable () -> String
   /// The worker ends: give back what the binding keeps for it. Its kernel thread, after the loop.
   public var workerEnds: @Sendable () -> Void
 
@@ -33,28 +35,16 @@ public struct Binding: Sendable {
     preempt: @escaping @Sendable (_ kernelThread: pthread_t) -> Void,
     reportDeath: @escaping @Sendable (ThreadRef) -> Void,
     reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
+    place: @escaping @Sendable () -> String = { "" },
     workerEnds: @escaping @Sendable () -> Void
   ) {
+    self.place = place
     self.run = run
     self.requestSwitch = requestSwitch
     self.preempt = preempt
     self.reportDeath = reportDeath
     self.reportDeadlock = reportDeadlock
     self.workerEnds = workerEnds
-  }
-}
-
-/// All nondeterminism of the scheduler passes through here.
-public struct Policy: Sendable {
-  /// What time it is: nanoseconds, monotonic.
-  public var now: @Sendable () -> UInt64
-  /// How long a thread may run while others wait: nanoseconds.
-  public var quantum: UInt64
-  public init(
-    now: @escaping @Sendable () -> UInt64 = { lwkt_nanotime() }, quantum: UInt64 = 4_000_000
-  ) {
-    self.now = now
-    self.quantum = quantum
   }
 }
 
@@ -72,6 +62,10 @@ public struct HostState: ~Copyable {
   public let workerCount: Int
   let binding: Binding
   let policy: Policy
+  /// Who is told of events, or nil.
+  let listener: (any EventListener)?
+  /// Events so far. Acquire-release: an event that follows from another has the higher number.
+  let steps = Atomic<UInt64>(0)
   let spinNanoseconds: UInt64
   let ipiCapacity: Int
   private let sharedBlocks: UnsafeMutablePointer<CPUShared>
@@ -136,8 +130,9 @@ public struct HostState: ~Copyable {
 
   init(
     workers: Int, binding: Binding, policy: Policy, background: Bool, ipiCapacity: Int,
-    spinNanoseconds: UInt64, sysport: SysportOptions
+    spinNanoseconds: UInt64, sysport: SysportOptions, listener: (any EventListener)?
   ) {
+    self.listener = listener
     sysportOptions = sysport
     workerCount = workers
     self.binding = binding
@@ -325,6 +320,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     meetAfterLoop()
     gd.endThreads()
     pointee.binding.workerEnds()
+    gd.flushEvents()
     pointee.globalSlot(cpu).pointee.store(0, ordering: .releasing)
     gd.pointee.sysport?.close()
     percpu.pointee.gd = nil
@@ -375,11 +371,12 @@ public final class Host: Sendable {
   ///   - workers: how many, 1 to 256.
   ///   - background: worker 0 gets a kernel thread of its own, and the host lives on when no thread
   ///     is left, until `shutdown`. Else `runOnCallingThread` is worker 0.
+  ///   - listener: who is told of events.
   ///   - ipiCapacity: slots of a queue between two workers, a power of two.
   public init(
     workers: Int, binding: Binding, policy: Policy = Policy(), background: Bool = false,
     ipiCapacity: Int = 64, spinNanoseconds: UInt64? = nil,
-    sysport: SysportOptions = SysportOptions()
+    sysport: SysportOptions = SysportOptions(), listener: (any EventListener)? = nil
   ) {
     precondition((1...256).contains(workers), "workers must be 1 to 256")
     let spin = spinNanoseconds ?? (workers <= Host.usableCPUs ? 20_000 : 0)
@@ -387,7 +384,8 @@ public final class Host: Sendable {
     state.initialize(
       to: HostState(
         workers: workers, binding: binding, policy: policy, background: background,
-        ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport))
+        ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport,
+        listener: listener))
     state.pointee.monitor.start(state)
     if background {
       state.startWorkers(through: 0)

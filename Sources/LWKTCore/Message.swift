@@ -204,6 +204,7 @@ extension UnsafeMutablePointer where Pointee == Message {
     answer.pointee = payload
     if answer.holdsMessages { root.pointee.sender?.pointee.host.registerAnswered(root) }
     root.pointee.errno = errno
+    mycpuIfWorker?.note(.reply, root.object)
     root.completeReply()
     return true
   }

@@ -182,6 +182,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     }
     let woken = deliver(message)
     pointee.waitable.lock.unlock()
+    mycpuIfWorker?.note(.send, object)
     scheduleChain(woken)
     return .sent
   }
@@ -258,7 +259,10 @@ extension UnsafeMutablePointer where Pointee == Port {
   /// (aborted), and then the caller owns the message again. Own worker, the sender.
   public func finishSend(_ thread: ThreadRef) -> SendResult {
     let reason = thread.finishWait()
-    if reason == .ready { return .sent }
+    if reason == .ready {
+      mycpu.note(.send, object)
+      return .sent
+    }
     thread.pointee.pendingMessage = nil
     return reason == .gone ? .closed : .waitOver
   }
@@ -347,6 +351,7 @@ extension UnsafeMutablePointer where Pointee == Port {
       let woken = pointee.senders.first == nil ? nil : admitSender()
       pointee.waitable.lock.unlock()
       if let woken { lwktSchedule(woken) }
+      mycpu.note(.receive, next.object)
       message = next
       return .ready
     }
@@ -384,7 +389,10 @@ extension UnsafeMutablePointer where Pointee == Port {
   /// Received requests stay their receivers'. Any worker, no lock held; idempotent.
   public func close(_ failure: MessageFailure = .notConnected) {
     pointee.waitable.lock.lock()
-    if !pointee.isClosed { pointee.closure = failure }
+    if !pointee.isClosed {
+      pointee.closure = failure
+      mycpuIfWorker?.note(.close, object)
+    }
     pointee.isClosed = true
     pointee.owner = nil
     var woken: ThreadRef?

@@ -189,6 +189,8 @@ final class Monitor: Sendable {
       host.startMoreWorkers()
     }
     if wanted { wakeAnIdleWorker(host, besides: cpu) }
+    // Whoever steers says himself when a thread is preempted.
+    guard host.pointee.policy.steering == nil || host.isDraining else { return }
     if isAsked || isLate || (wanted && now &- seen.since >= host.pointee.policy.quantum) {
       shared.pointee.attention.store(true, ordering: .releasing)
       press(host, cpu, now, due, &seen)

@@ -85,6 +85,29 @@ struct RunQueue: ~Copyable {
     return thread
   }
 
+  /// How many threads have the best priority that waits here.
+  /// - Complexity: O(n)
+  var bestCount: Int {
+    guard occupied != 0 else { return 0 }
+    var count = 0
+    var thread = queues[bestPriority].first
+    while let current = thread {
+      count += 1
+      thread = current.pointee.runNext
+    }
+    return count
+  }
+
+  /// One of the threads of the best priority, counted from the head of their queue, taken out.
+  /// - Complexity: O(n)
+  mutating func popBest(_ number: Int) -> ThreadRef? {
+    guard occupied != 0 else { return nil }
+    var thread = queues[bestPriority].first
+    for _ in 0..<number { thread = thread?.pointee.runNext }
+    if let thread { remove(thread) }
+    return thread
+  }
+
   mutating func remove(_ thread: ThreadRef) {
     let priority = Int(thread.pointee.priority)
     let next = thread.pointee.runNext

@@ -69,6 +69,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       thread.pointee.flags.insert(.wokenInTransit)
       return
     }
+    note(.wake, thread.object)
     pointee.runQueue.append(thread)
     publishLoad()
     if let current = lwktCurrentThread(), thread.pointee.priority > current.pointee.priority {
@@ -111,6 +112,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       pointee.boosts < 64
     else { return lwktSchedule(thread) }
     pointee.boosts += 1
+    note(.wake, thread.object)
     pointee.runQueue.prepend(thread)
     publishLoad()
   }
@@ -284,6 +286,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       if pointee.shared.pointee.attention.load(ordering: .relaxed) || pointee.switchesToPoll <= 0 {
         attend()
         if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return }
+        if pointee.isObserved { prepareSwitch() }
       }
       guard let thread = pointee.runQueue.pop() else {
         if !idle() { return }
@@ -291,7 +294,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       }
       publishLoad()
       if pointee.onlyThread != nil, laysAside(thread) { continue }
-      if thread.pointee.tokensLost, !thread.regainTokens() { continue }
+      if thread.pointee.tokensLost {
+        if !thread.regainTokens() { continue }
+        note(.switch, of: thread)
+      }
       runOnce(thread)
     }
   }
@@ -320,10 +326,12 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func settle(_ thread: ThreadRef, _ outcome: RunOutcome) {
     switch outcome {
     case .yielded:
+      note(.yield, of: thread)
       pointee.runQueue.append(thread)
       publishLoad()
     case .preempted:
       count(.preemptions)
+      note(.preempt, of: thread)
       if thread.pointee.calmPriority != nil { thread.calmDown() }
       pointee.boosts = 0
       pointee.runQueue.append(thread)
@@ -340,7 +348,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Between two threads: what others left, the clock, completed system calls, the end.
   @inline(never)
   func attend() {
-    pointee.switchesToPoll = GlobalData.switchesPerPoll
+    // Where somebody watches, each switch is prepared.
+    pointee.switchesToPoll = pointee.isObserved ? 0 : GlobalData.switchesPerPoll
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
     stopIfAsked()
     collectCyclesIfDue()
@@ -410,6 +419,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       lwkt_thread_yield()
       return true
     }
+    if let steering, let due = pointee.timers.earliest, steering.pass(pointee.cpu, due) {
+      return true
+    }
+    flushEvents()
     askForWork()
     if spin() { return true }
     sleep()

@@ -112,6 +112,7 @@ final class Sysport {
     firstActive = call
     inFlight += 1
     gd.count(.sysportMessages)
+    gd.note(.call, call.object)
     if call.hasDeadline, call.pointee.operation != .nanosleep {
       gd.armTimer(addressOf(&call.pointee.timer))
     }
@@ -271,6 +272,7 @@ final class Sysport {
     unlink(call)
     let timer = addressOf(&call.pointee.timer)
     if timer.pointee.isArmed { gd.disarmTimer(timer) }
+    gd.note(.complete, call.object)
     call.pointee.phase = .done
     call.pointee.result = result
     let message = call.pointee.message
@@ -323,6 +325,9 @@ final class Sysport {
   private func scheduleWoken() {
     guard var thread = woken else { return }
     woken = nil
+    if let steering = gd.steering, wokenCount > 1 {
+      thread = gd.ordered(thread, by: steering) ?? thread
+    }
     let isFew = wokenCount <= GlobalData.switchesPerPoll / 2
     wokenCount = 0
     if isFew {

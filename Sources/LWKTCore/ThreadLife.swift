@@ -15,7 +15,11 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let parentPath = parent?.pointee.pathForChildren
     parentPath?.retain()
     let gd = mycpuIfWorker
-    let home = options.cpu ?? gd?.pointee.cpu ?? 0
+    var home = options.cpu ?? gd?.pointee.cpu ?? 0
+    if options.cpu == nil, !options.sharing, let gd, let steering = gd.steering {
+      let workers = host.pointee.workerCount
+      home = gd.checked(steering.place(home, workers), workers)
+    }
     thread.initialize(
       to: Thread(
         host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
@@ -27,6 +31,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if options.sharing { thread.pointee.flags.insert(.sharing) }
     if options.memoryLimit > 0 { thread.pointee.flags.insert(.ownHeap) }
     gd?.count(.threadsCreated)
+    gd?.note(.create, thread.object)
     return thread
   }
 
@@ -55,6 +60,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       ).exchanged
     else { return false }
     object.retainObject()
+    mycpuIfWorker?.note(.begin, object)
     let host = pointee.host
     host.pointee.allThreads.add(1, ordering: .relaxed)
     if !pointee.flags.contains(.daemon) { host.pointee.liveThreads.add(1, ordering: .relaxed) }
@@ -125,6 +131,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       box.deallocate()
       return
     }
+    mycpuIfWorker?.note(.abort, object)
     cancel(Self.abortBit)
     if isDead, box.holdsObjects { pointee.host.registerEnded(self) }
   }
@@ -187,6 +194,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// binding, as the last thing of `run`.
   public func finish(succeeded: Bool, result: Payload) {
     let gd = mycpu
+    gd.note(.end, of: self)
     pointee.waitKind = .none
     if pointee.tokens != nil { endTokens() }
     dropScopes()

@@ -25,6 +25,7 @@ extension UnsafeMutablePointer where Pointee == TimeoutScope {
   /// The timer has fired. The thread's owner.
   func expire() {
     pointee.isExpired = true
+    mycpu.note(.timeout, pointee.thread.object)
     pointee.thread.cancel(ThreadRef.timeoutBit)
   }
 }

@@ -261,6 +261,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     token.object.retainObject()
     tokenStack.pointee.push(
       TokenReference(token: token, isShared: shared, generation: generation, isHeld: held))
+    if held { mycpu.note(.get, token.object) }
   }
 
   @inline(never)
@@ -323,6 +324,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let held = stack.pointee.references[last].token
     guard held == token else { return .notLatest(held) }
     stack.pointee.count = last
+    mycpu.note(.release, token.object)
     token.giveBack(self)
     token.object.releaseObject()
     return nil
@@ -379,7 +381,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
     while stack.pointee.count > count {
       stack.pointee.count -= 1
       let reference = stack.pointee.references[stack.pointee.count]
-      if reference.isHeld { reference.token.giveBack(self) }
+      if reference.isHeld {
+        mycpuIfWorker?.note(.release, reference.token.object)
+        reference.token.giveBack(self)
+      }
       reference.token.object.releaseObject()
     }
   }

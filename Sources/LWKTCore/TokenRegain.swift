@@ -27,6 +27,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     for index in (0..<stack.pointee.count).reversed()
     where stack.pointee.references[index].isHeld {
       stack.pointee.references[index].isHeld = false
+      mycpu.note(.lose, stack.pointee.references[index].token.object, of: self)
       stack.pointee.references[index].token.giveBack(self)
     }
   }
@@ -55,6 +56,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   private func regained(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
+    noteRegained(stack)
     pointee.tokensLost = false
     pointee.wakeReason = stack.pointee.regain.reason
     pointee.wakeIndex = stack.pointee.regain.index
@@ -63,6 +65,14 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.waitKind = .none
     pointee.waitObject = nil
     return true
+  }
+
+  /// Each of its tokens, to whoever listens.
+  private func noteRegained(_ stack: UnsafeMutablePointer<TokenStack>) {
+    guard _slowPath(mycpu.pointee.isObserved) else { return }
+    for index in 0..<stack.pointee.count {
+      mycpu.note(.regain, stack.pointee.references[index].token.object, of: self)
+    }
   }
 
   /// Woken for a token: it was handed over, or is worth another try.

@@ -162,6 +162,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     _ kind: WaitKind, on object: ObjectRef?, interruptible: Bool = true
   ) -> UInt64 {
     let ticket = (pointee.waitWord.load(ordering: .relaxed) >> 2) &+ 1
+    mycpu.note(.wait, object)
     pointee.waitKind = kind
     pointee.waitObject = object
     pointee.waitSince = mycpu.pointee.coarseNow
@@ -268,6 +269,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   @inline(__always)
   public func takeHandedMessage() -> MessageRef? {
     let message = pointee.wakeValue?.assumingMemoryBound(to: Message.self)
+    mycpu.note(.receive, message?.object)
     pointee.wakeValue = nil
     return message
   }

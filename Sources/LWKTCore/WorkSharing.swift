@@ -30,6 +30,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       host.pointee.phase.load(ordering: .relaxed) == HostPhase.running,
       pointee.refusals == 0 || readClock() >= pointee.nextAsk
     else { return }
+    if let steering {
+      let others = count - 1
+      pointee.askNext = pointee.cpu + 1 + checked(steering.ask(pointee.cpu, others), others)
+    }
     for step in 0..<count {
       let candidate = (pointee.askNext + step) % count
       if candidate == pointee.cpu { continue }
@@ -70,6 +74,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     let current = lwktCurrentThread()
     // Half of what is runnable here, rounded up if one of ours runs besides.
     var wanted = min(current == nil ? waiting / 2 : (waiting + 1) / 2, mostGiven)
+    if let steering {
+      wanted = checked(steering.give(pointee.cpu, wanted), wanted + 1)
+    }
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())
     if wanted > 0, !pointee.isDraining, pointee.onlyThread == nil {

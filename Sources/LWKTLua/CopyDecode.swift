@@ -68,6 +68,8 @@ struct Decoder: ~Copyable {
   private let isOnStack: Bool
   /// The next byte to read.
   var cursor: UnsafeRawPointer
+  /// Code that was received can see the globals as a table.
+  private var takesEnvironment = false
 
   init(_ L: LuaState, _ context: CopyContext, _ buffer: UnsafeMutablePointer<PayloadBuffer>) {
     self.L = L
@@ -106,6 +108,7 @@ struct Decoder: ~Copyable {
     for _ in 0..<count { pushValue() }
     fill(globals)
     setMetatables()
+    if takesEnvironment { lwkt_complete_globals(L, environment) }
     return keepTop(count)
   }
 
@@ -199,6 +202,7 @@ struct Decoder: ~Copyable {
     let function = lua_gettop(L)
     var upvalue: Int32 = 1
     while upvalue <= count {
+      if code.upvalues[Int(upvalue) - 1].isTaken, isAtEnvironment { takesEnvironment = true }
       pushEarlyUpvalue(node)
       if !usesFactory { lua_setupvalue(L, function, upvalue) }
       upvalue += 1
@@ -234,7 +238,9 @@ struct Decoder: ~Copyable {
     case CopyTag.nil: lua_pushnil(L)
     case CopyTag.false: lua_pushboolean(L, 0)
     case CopyTag.true: lua_pushboolean(L, 1)
-    case CopyTag.environment: lua_pushvalue(L, environment)
+    case CopyTag.environment:
+      takesEnvironment = true
+      lua_pushvalue(L, environment)
     case CopyTag.handle:
       pushHandle(L, objects.unsafelyUnwrapped[Int(read(UInt32.self))])
     case CopyTag.stringNode:
@@ -256,10 +262,14 @@ struct Decoder: ~Copyable {
     return other >= node && nodes[Int(other) - 1].kind != .module
   }
 
+  private var isAtEnvironment: Bool { cursor.load(as: UInt8.self) == CopyTag.environment }
+
   /// Push an upvalue, or nil if it can only be set later.
   private mutating func pushEarlyUpvalue(_ node: UInt32) {
     let tag = read(UInt8.self)
-    if tag == CopyTag.join || isLate(tag, node) {
+    if tag == CopyTag.environment {
+      lua_pushvalue(L, environment)
+    } else if tag == CopyTag.join || isLate(tag, node) {
       skipValue(tag)
       lua_pushnil(L)
     } else {

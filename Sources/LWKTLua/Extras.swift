@@ -101,14 +101,16 @@ final class SourceNames: Sendable {
   private nonisolated(unsafe) var names: [String: UnsafePointer<CChar>] = [:]
 
   /// The name as error messages show it, for `source` as Lua has it.
+  static func shown(_ source: UnsafePointer<CChar>) -> String {
+    let text = String(cString: source)
+    if text.first == "@" || text.first == "=" { return String(text.dropFirst()) }
+    let line = text.prefix { $0 != "\n" }
+    return "[string \"" + line.prefix(40) + (line.count < text.count ? "..." : "") + "\"]"
+  }
+
+  /// The same, kept for ever.
   func intern(_ source: UnsafePointer<CChar>) -> UnsafePointer<CChar> {
-    var text = String(cString: source)
-    if text.first == "@" || text.first == "=" {
-      text.removeFirst()
-    } else {
-      let line = text.prefix { $0 != "\n" }
-      text = "[string \"" + line.prefix(40) + (line.count < text.count ? "..." : "") + "\"]"
-    }
+    let text = SourceNames.shown(source)
     lock.lock()
     defer { lock.unlock() }
     if let name = names[text] { return name }

@@ -103,11 +103,13 @@ public final class LuaHost: Sendable {
   }
 
   /// - Parameter background: As embedders have it. Else the calling kernel thread becomes worker 0
-  ///   when the program is run, and the host ends with it.
+  ///   when the program is run, and the host ends with it. `policy`: what the scheduler's choices depend
+  ///   on. `listener`: who is told of each visible step.
   init(
     workers: Int, functions: [(name: String, body: LuaFunction)],
     sysport: SysportOptions = SysportOptions(), background: Bool, prompt: LuaPrompt? = nil,
-    report: (@Sendable (String) -> Void)? = nil
+    report: (@Sendable (String) -> Void)? = nil, policy: Policy = Policy(),
+    listener: (any EventListener)? = nil
   ) {
     self.functions = functions
     self.prompt = prompt
@@ -121,8 +123,8 @@ public final class LuaHost: Sendable {
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
-        workerEnds: { closeHeaps() }),
-      background: background, sysport: sysport)
+        place: { currentPlace() }, workerEnds: { closeHeaps() }),
+      policy: policy, background: background, sysport: sysport, listener: listener)
     LuaHost.current = self
     if background { lwkt_note_threads() }
   }

@@ -39,17 +39,26 @@ package final class LuaProgram: Sendable {
   private let lua: LuaHost
   private let status = Atomic<Int32>(0)
 
-  /// - Parameter workers: 1 to 256.
-  package convenience init(workers: Int, settings: Settings, sysport: SysportOptions) {
-    self.init(workers: workers, settings: settings, sysport: sysport, prompt: nil)
+  /// - Parameters:
+  ///   - workers: 1 to 256.
+  ///   - listener: who is told of each visible step.
+  package convenience init(
+    workers: Int, settings: Settings, sysport: SysportOptions, listener: (any EventListener)? = nil
+  ) {
+    self.init(
+      workers: workers, settings: settings, sysport: sysport, prompt: nil, listener: listener)
   }
 
   /// With a prompt that is what `Part.interactive` becomes, and when it ends so does the program.
-  package init(workers: Int, settings: Settings, sysport: SysportOptions, prompt: LuaPrompt?) {
+  package init(
+    workers: Int, settings: Settings, sysport: SysportOptions, prompt: LuaPrompt?,
+    listener: (any EventListener)? = nil
+  ) {
     if settings.ignoresEnvironment { lwkt_ignore_environment() }
     if settings.refusesBytecode { lwkt_refuse_bytecode() }
     lua = LuaHost(
-      workers: workers, functions: [], sysport: sysport, background: false, prompt: prompt)
+      workers: workers, functions: [], sysport: sysport, background: false, prompt: prompt,
+      policy: Policy(), listener: listener)
   }
 
   /// Run the parts one after another in the main thread until one fails, then wait until the last

@@ -10,9 +10,11 @@ import LWKTCore
 
 enum SharedAccess { case read, write }
 
-/// The error of an access to `object` without the token that guards it, pushed; nil: all is well.
+/// Every access comes through here: the error of one without the token that guards `object`, pushed; nil:
+/// all is well.
 @inline(__always)
 func refuseAccess(_ L: LuaState, _ object: ObjectRef, _ access: SharedAccess) -> Int32? {
+  mycpu.note(access == .read ? .read : .write, object)
   guard let token = object.sharedHead.pointee.guardToken else { return nil }
   return refuseWithout(L, token, object, access)
 }

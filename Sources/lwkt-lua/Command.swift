@@ -35,10 +35,22 @@ extension CommandLine {
       fflush(nil)
     }
     if request.endsAtVersion { return 0 }
+    var listener: TraceFile?
+    if let path = request.trace {
+      listener = TraceFile(path)
+      if listener == nil {
+        let reason = String(cString: strerror(errno))
+        lwkt_print_error(
+          String(cString: program) + ": cannot open trace '" + String(cString: path) + "': "
+            + reason)
+        return 1
+      }
+    }
     let parts = parts(of: request)
     let lua = LuaProgram(
       workers: request.workers ?? LuaHost.usableCPUs, settings: request.settings,
-      sysport: request.sysport, prompt: endsInteractively(parts) ? Repl.makePrompt() : nil)
+      sysport: request.sysport, prompt: endsInteractively(parts) ? Repl.makePrompt() : nil,
+      listener: listener)
     if request.showsStatistics { lua.printStatisticsAtExit() }
     return lua.run(parts, program: program, arguments: request.arguments, zero: request.zero)
   }

@@ -3,6 +3,7 @@
 // Short options are the standalone interpreter's and are read as it reads them: each in an argument
 // of its own, `-e` and `-l` with what follows glued or in the next argument. Long ones are ours.
 
+import Glibc
 import LWKTCore
 import LWKTLua
 
@@ -11,6 +12,8 @@ struct Request {
   var parts: [LuaProgram.Part] = []
   var settings = LuaProgram.Settings()
   var sysport = SysportOptions()
+  /// Where events are to be written.
+  var trace: LuaProgram.Text?
   /// Nil: as many as there are cpus.
   var workers: Int?
   let arguments: [LuaProgram.Text]
@@ -105,6 +108,15 @@ struct Request {
       workers = try number(value(of: name, given, &index, wanted: Request.workersWanted))
     case "--sysport":
       sysport.engine = try engine(value(of: name, given, &index, wanted: Request.enginesWanted))
+    case "--trace":
+      // A name is bytes, whatever they are: it is not made a string of.
+      if given != nil {
+        trace = UnsafePointer(strchr(arguments[index], Int32(UInt8(ascii: "="))) + 1)
+      } else {
+        _ = try value(of: name, nil, &index, wanted: Request.traceWanted)
+        trace = arguments[index]
+      }
+      if trace?.pointee == 0 { throw BadUsage("'--trace' needs " + Request.traceWanted) }
     case "--stat", "--no-bytecode", "--help", "--version":
       if given != nil { throw BadUsage("'" + name + "' takes no value: '" + argument + "'") }
       switch name {
@@ -128,6 +140,7 @@ struct Request {
     return String(cString: arguments[index])
   }
 
+  private static let traceWanted = "the name of a file"
   private static let workersWanted = "a number, 1 to 256"
 
   private func number(_ text: String) throws(BadUsage) -> Int {

@@ -18,6 +18,7 @@ func usage(_ program: String) -> String {
     --workers M       run on M workers, 1 to 256 (default: the cpus it may use)
     --sysport ENGINE  make system calls by 'uring', or 'auto': by what the kernel has
     --no-bytecode     refuse precompiled chunks
+    --trace FILE      write each visible step of every thread to FILE
     --stat            when all is over, print what the workers have counted on stderr
     --version         show version information and end
     --help            show this and more, and end
@@ -28,6 +29,9 @@ let help = """
 
   A value may also be glued to a long option: --workers=2. Options stand before the script's name; what
   follows that is the script's, in `arg` and `...`.
+
+  A trace has a line for each step, with tabs between its fields: number, worker, seconds, thread,
+  operation, object, place in the script. 'sort -n' brings the lines of several workers in order.
 
   Environment variables:
     LUA_INIT_5_4, LUA_INIT     run first: Lua code, or '@' and the name of a file

@@ -146,7 +146,8 @@ final class Rig: @unchecked Sendable {
 
   init(
     workers: Int, ipiCapacity: Int = 64, spinNanoseconds: UInt64? = nil, background: Bool = false,
-    policy: Policy = Policy(), sysport: SysportOptions = SysportOptions()
+    policy: Policy = Policy(), sysport: SysportOptions = SysportOptions(),
+    listener: (any EventListener)? = nil
   ) {
     _ = installHandler
     // The host may end while this rig is going away, so its reports must not go through `self`.
@@ -160,7 +161,8 @@ final class Rig: @unchecked Sendable {
       workerEnds: { workersEnded.add() })
     host = LWKTCore.Host(
       workers: workers, binding: binding, policy: policy, background: background,
-      ipiCapacity: ipiCapacity, spinNanoseconds: spinNanoseconds, sysport: sysport)
+      ipiCapacity: ipiCapacity, spinNanoseconds: spinNanoseconds, sysport: sysport,
+      listener: listener)
   }
 
   deinit {

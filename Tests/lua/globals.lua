@@ -1,69 +1,100 @@
--- A thread's globals: its own, whether its code assigns any, or others do it for it.
+-- Globals of created threads: a table of their own that looks like stock Lua's.
 local check = require "check"
+local eq, ok = check.eq, check.ok
 
--- Code that assigns none reads the standard ones.
-check.eq(check.join(lwkt.create(function() return math.type(1), print ~= nil, nosuch end)), "integer")
+local function joined(f, ...)
+  local results = table.pack(lwkt.create(f, ...):join())
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
 
--- A chunk that it loads changes them for the thread, the code that was there before included; and for
--- no other thread, also of the same heap.
-local function changed()
-  local before = tostring(1)
-  local inner = function() return tostring(3) end
-  load("function tostring(x) return 'mine ' .. x end; added = 7")()
-  return before, tostring(2), inner(), load("return tostring(4), added")()
-end
-for _ = 1, 100 do
-  check.deep({ check.join(lwkt.create(changed)) },
-    { "1", "mine 2", "mine 3", "mine 4", 7 }, "changed by a chunk")
-end
-local function plain() return tostring(1), load("return added, rawget(_G, 'added')")() end
-for _ = 1, 100 do
-  check.deep({ check.join(lwkt.create(plain)) }, { "1" }, "nobody else's are")
-end
-check.eq(tostring(1), "1", "the creator's neither")
-
--- So does a function that it receives.
-local function assigns(value) type = value; return type end
-local receiver = lwkt.create(function()
-  local assign = lwkt.recv()
-  local before = _VERSION
-  return before, assign("mine"), _VERSION
+-- As a table: no metatable, complete, itself in it.
+joined(function()
+  eq(getmetatable(_G), nil)
+  eq(_G._G, _G)
+  eq(_ENV, _G)
+  eq(rawget(_G, "print"), print)
+  local names, raw = {}, 0
+  for name, value in pairs(_G) do names[name] = value end
+  for _ in next, _G do raw = raw + 1 end
+  for _, name in ipairs {"_G", "_VERSION", "print", "string", "require", "lwkt"} do
+    ok(names[name] ~= nil, name)
+  end
+  local count = 0
+  for _ in pairs(names) do count = count + 1 end
+  eq(raw, count)
+  _G.fresh = 1
+  eq(fresh, 1)
+  eq(rawget(_G, "fresh"), 1)
 end)
-receiver:send(function(value) _VERSION = value return _VERSION end)
-check.deep({ check.join(receiver) }, { "Lua 5.4", "mine", "mine" }, "changed by a received function")
 
--- A sharing thread has its creator's, from the moment it is created.
-check.deep({ check.join(lwkt.create(function()
-  local version = _VERSION
-  lwkt.create({ sharing = true }, load("_VERSION = 'shared'")):join()
-  return version, _VERSION
-end)) }, { "Lua 5.4", "shared" }, "a sharing thread's are its creator's")
+-- Also where only _ENV is taken, or code is loaded.
+eq(joined(function()
+  local env = _ENV
+  return getmetatable(env), rawget(env, "type") == type
+end), nil)
+ok(joined(function() return load("return getmetatable(_G) == nil and _G == _ENV and _G._G == _G")() end))
+ok(joined(function() return load("x = 1 return x")() == 1 and x == 1 end))
 
--- What it creates sees what it has changed.
-check.eq(check.join(lwkt.create(function()
-  load("helper = function() return 'helped' end")()
-  return select(2, lwkt.create(load("return helper()")):join())
-end)), "helped", "a thread's own go to its threads")
+-- A metatable of the thread's own.
+eq(joined(function()
+  setmetatable(_G, {__index = function(_, name) return "no " .. name end})
+  return nothing_here
+end), "no nothing_here")
+eq(nothing_here, nil)
 
--- Whoever asks for the table has it, and may change it in any way.
-check.deep({ check.join(lwkt.create(function()
-  local names = 0
-  for name in pairs(_G) do names = names + 1 end
-  _G.print = "gone"
-  rawset(_G, "more", 1)
-  return names > 20, print, more, _G._G == _G
-end)) }, { true, "gone", 1, true }, "_G")
-check.deep({ check.join(lwkt.create(function()
-  local own = load("return _ENV")()
-  own.select = nil
-  own.other = "other"
-  return rawget(own, "other"), load("return other")(), own == load("return _ENV")()
-end)) }, { "other", "other", true }, "_ENV of a chunk")
-check.deep({ check.join(lwkt.create(function()
-  local _, env = debug.getupvalue(debug.getinfo(1, "f").func, 1)
-  env.added = 1
-  return added
-end)) }, { 1 }, "through the debug library")
-check.eq(check.join(lwkt.create(function() return added, _VERSION end)), nil, "and nobody else's")
+-- What one thread sets no other sees.
+joined(function() leaked = true _G.leaked_too = true end)
+joined(function()
+  eq(leaked, nil)
+  eq(rawget(_G, "leaked_too"), nil)
+end)
 
-check.done()
+-- Modules that set globals, directly and by _G, whether the thread's table is complete or not.
+package.preload.sets_globals = function()
+  global_of_module = function() return by_table end
+  _G.by_table = "set by _G"
+  return _G == _ENV
+end
+joined(function()
+  require "sets_globals"
+  eq(global_of_module(), "set by _G")
+end)
+joined(function()
+  local before = rawget(_G, "print")
+  ok(require "sets_globals")
+  eq(before, print)
+  eq(rawget(_G, "by_table"), "set by _G")
+  eq(global_of_module(), "set by _G")
+end)
+
+-- A module that makes globals strict.
+package.preload.strict = function()
+  local mt = getmetatable(_G) or {}
+  setmetatable(_G, mt)
+  mt.__newindex = function(_, name) error("undeclared " .. name, 2) end
+  mt.__index = function(_, name) error("undeclared " .. name, 2) end
+end
+for _ = 1, 3 do
+  joined(function()
+    require "strict"
+    local good, err = pcall(function() return no_such_name end)
+    ok(not good and err:find "undeclared no_such_name", err)
+    good, err = pcall(function() no_such_name = 1 end)
+    ok(not good and err:find "undeclared no_such_name", err)
+    rawset(_G, "declared", 1)
+    eq(declared, 1)
+  end)
+end
+-- It is strict for those who require it, by way of another module or not, and for nobody else.
+package.preload.application = function() require "strict" return true end
+for _ = 1, 100 do
+  local strict = lwkt.create(function()
+    require "application"
+    return pcall(function() return no_such_name end)
+  end)
+  local free = lwkt.create(function() return no_such_name, rawget(_ENV, "no_such_name") end)
+  eq(select(2, strict:join()), false)
+  eq(free:join(), true)
+end
+print "ok"

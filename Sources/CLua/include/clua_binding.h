@@ -248,6 +248,21 @@ void lwkt_pushownenvironment(lua_State *L);
 /* Push the heap's standard globals. [-0, +1, -] */
 void lwkt_pushstandard(lua_State *L);
 
+/* ---- the globals of threads (globals.c) ---- */
+
+/* Have threads of this heap read their globals through to the standard ones. [-0, +0, m] */
+void lwkt_open_globals(lua_State *L);
+/* The table at `env`, if it is a thread's globals, is about to be seen as a table. Needs 6 stack slots.
+ * [-0, +0, m] */
+void lwkt_complete_globals(lua_State *L, int env);
+/* The metatable that a script has given to the running thread's globals, if they are not the heap's
+ * own; or NULL. [-0, +0, -] */
+const void *lwkt_globals_metatable(lua_State *L);
+/* The module named at index 1 has been required: the running thread's globals get what it has set.
+ * `is_new`: it was loaded now, and `before` was their metatable before that. Needs 8 stack slots.
+ * [-0, +0, m] */
+void lwkt_follow_globals(lua_State *L, bool is_new, const void *before);
+
 /* Close a dead or abandoned coroutine: its pending to-be-closed variables run. Returns the status;
  * the error value is on its stack. [-?, +?, -] */
 int lwkt_closethread(lua_State *L);
