@@ -180,8 +180,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
       hasBeenTold
         || lwkt_was_interrupted() && pointee.host.isInterruptible(self) && lwkt_take_interrupt()
     else { return false }
-    // Now it tells somebody, who waits for that; so it is not calm at once.
-    pointee.calmAfter = mycpu.readClock() &+ 50_000_000
+    // Now it tells somebody, who waits for that. It may not have been made urgent yet, if it was running
+    // when Ctrl-C came.
+    beUrgent(nanoseconds: 50_000_000, then: priority)
     return true
   }
 

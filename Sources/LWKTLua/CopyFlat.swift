@@ -140,7 +140,8 @@ struct FlatWriter {
 struct FlatReader {
   private let words: UnsafePointer<UInt64>
   private let tags: UnsafePointer<UInt8>
-  private let count: Int
+  /// How many words there are at most.
+  let count: Int
   private var place = 0
 
   /// Nil for a payload in the general form.

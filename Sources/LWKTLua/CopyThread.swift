@@ -162,7 +162,8 @@ func decodeThread(
   guard var reader = FlatReader(payload) else {
     return decodeGraph(L, payload, context, globals: context.environment)
   }
-  guard lua_checkstack(L, Int32(FlatWriter.limit) + 16) != 0 else {
+  // No more than it takes: a new coroutine's stack is large enough for most, and would double.
+  guard lua_checkstack(L, Int32(reader.count) + 8) != 0 else {
     return failDecode(L, "no stack space")
   }
   let environment = lua_absindex(L, context.environment)

@@ -28,8 +28,8 @@ let threadHandleHelp = HelpSubject(
         print(td:join())                        --> true   1   two
         local bad = lwkt.create(function() error("no luck", 0) end)
         print(bad:join())                       --> false   no luck
-        print(lwkt.create(function() lwkt.sleep(9) end):join(0.01))  --> nil   timed out   110
-        os.exit()
+        local slow = lwkt.create({ daemon = true }, function() lwkt.sleep(9) end)
+        print(slow:join(0.01))                  --> nil   timed out   110
         """),
     HelpEntry(
       .method, "td:abort", "(reason?: any)",

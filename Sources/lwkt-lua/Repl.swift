@@ -260,7 +260,8 @@ final class Repl: @unchecked Sendable {
   // MARK: output
 
   private func write(_ arguments: [LuaValue]) -> LuaAnswer {
-    console.finishLine()
+    // Where lines are read plainly, the terminal's own echo has moved the cursor, and nobody has seen it.
+    if isDumb { lwkt_tty_flush() } else { console.finishLine() }
     console.write(arguments.string(0))
     return .values([])
   }

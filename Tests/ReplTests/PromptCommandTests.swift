@@ -26,7 +26,8 @@ import Testing
     let terminal = try start()
     terminal.enter(
       "td = lwkt.create({name = 'waiter', pri = 3}, function() local function inner() "
-        + "coroutine.wrap(function() lwkt.recv() end)() end inner() end)", until: "thread 1.1")
+        + "coroutine.wrap(function() lwkt.recv() end)() end inner() end) return td",
+      until: "\nthread 1.1")
     terminal.enter("lwkt.sleep(0.01)", until: "true")
     terminal.enter(":threads", until: "1.1  waiter  waiting")
     terminal.wait(for: "stdin:1")
@@ -34,7 +35,7 @@ import Testing
     terminal.wait(for: "resumed by the coroutine")
     terminal.enter(":bt 9", until: "there is no thread 9")
     terminal.enter(":kill 1.1", until: "thread 1.1 is told to stop")
-    terminal.enter("td:join()", until: "false   aborted")
+    terminal.enter("td:join()", until: "aborted")
     terminal.enter(":kill 1", until: "is this prompt")
     terminal.enter(":ports", until: "KIND")
     terminal.enter("tok = lwkt.token('tok')  :x", until: "stdin:")
@@ -74,7 +75,7 @@ import Testing
   @Test func files() throws {
     let terminal = try start()
     let saved = terminal.folder + "/saved.lua"
-    terminal.enter("a = 1 +", until: ">> ")
+    terminal.enter("a = 1 +", until: "\n>>")
     terminal.enter("41", until: "\n>")
     terminal.enter("no.thing", until: "stdin:3:")
     terminal.enter(":save " + saved, until: "1 blocks written")
@@ -118,8 +119,8 @@ import Testing
   @Test("a terminal that cannot move its cursor gets plain lines") func dumb() throws {
     let terminal = try PseudoTerminal(["--workers", "2"], environment: ["TERM": "dumb"])
     terminal.wait(lastLine: "> ")
-    terminal.enter("1 +", until: "\n>> ")
-    terminal.enter("1", until: "\n2\n>")
+    terminal.enter("1 +", until: "\n>>")
+    terminal.enter("1", until: ">> 1\n2\n>")
     terminal.type("\u{4}")
     #expect(terminal.end() == 0)
     terminal.remove()

@@ -144,7 +144,7 @@ import Testing
     let terminal = try start(columns: 40)
     terminal.enter(
       "p = lwkt.port('out') lwkt.create(function() local port = lwkt.lookup('out') "
-        + "while true do io.write(port:recv()) io.flush() end end)", until: "thread 1.1")
+        + "while true do io.write(port:recv()) io.flush() end end) return p", until: "\nport ")
     terminal.enter(
       "lwkt.create(function() lwkt.sleep(0.3) p:send('one\\n') end)", until: "thread 1.2")
     let typed = "local s = '日本語' -- half typed, more than a row"

@@ -1,7 +1,7 @@
 # Completion of lwkt-lua's arguments for bash.
 
 _lwkt_lua() {
-  local options='-e -i -l -v -E -W -- - --workers --sysport --no-bytecode --stat --version --help'
+  local options='-e -i -l -v -E -W -- - --workers --sysport --no-bytecode --trace --stat --version --help'
   local word=${COMP_WORDS[COMP_CWORD]} pending='' place=options at=1
   COMPREPLY=()
 
@@ -14,7 +14,7 @@ _lwkt_lua() {
       [[ ${COMP_WORDS[at]} == = ]] || pending=''
     else
       case ${COMP_WORDS[at]} in
-        --workers | --sysport | -e | -l) pending=${COMP_WORDS[at]} ;;
+        --workers | --sysport | --trace | -e | -l) pending=${COMP_WORDS[at]} ;;
         --) place=script ;;
         -?*) ;;
         *) place=arguments ;;
@@ -28,6 +28,7 @@ _lwkt_lua() {
   case $pending in
     --workers) mapfile -t COMPREPLY < <(compgen -W '1 2 4 8' -- "$word"); return ;;
     --sysport) mapfile -t COMPREPLY < <(compgen -W 'auto uring' -- "$word"); return ;;
+    --trace) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
     ?*) return ;;
   esac
   if [[ $place == arguments ]]; then
