@@ -44,6 +44,10 @@ enum ReplDriver {
     -- Questions to the kernel under way. They outlive an interrupted step.
     local keys, wake
 
+    -- Has a block been accepted that is not done with? From then on Ctrl-C is for it, and is told of
+    -- wherever in the driver it arrives.
+    local is_under_way = false
+
     -- Wait for a key: false after `timeout`.
     function repl.wait_for_key(timeout)
       while true do
@@ -84,6 +88,7 @@ enum ReplDriver {
           repl.complete(table.unpack(action, 2, action.n))
         elseif name == "enter" then
           if find(text, "^%s*$") or find(text, "^:%a") or not repl.is_incomplete(text) then
+            is_under_way = true
             ui.accept()
             return text
           end
@@ -101,6 +106,7 @@ enum ReplDriver {
         if not line or line == "" then return nil end
         text = text .. line
         if find(text, "^%s*$") or find(text, "^:%a") or not repl.is_incomplete(text) then
+          is_under_way = true
           return (match(text, "^(.-)\n?$"))
         end
         ui.write(prompt_text("_PROMPT2", ">> "))
@@ -116,11 +122,16 @@ enum ReplDriver {
 
     return function()
       setpri(highest)
+      if is_under_way then
+        is_under_way = false
+        repl.writeln(repl.style("interrupted!", "error"))
+      end
       local block = get_block()
       if block == nil then return false end
       if block and not find(block, "^%s*$") then
         if find(block, "^:%a") then repl.command(block) else repl.evaluate(block) end
       end
+      is_under_way = false
       return not repl.is_over
     end
     """#

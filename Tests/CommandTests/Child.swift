@@ -131,60 +131,70 @@ struct Child {
     try Data().write(to: files[1])
     try Data().write(to: files[2])
 
-    let process = Process()
-    // `env` gives the child the usual answer to Ctrl-C, also where the tests run in the background
-    // of a shell and inherit that it is ignored. It becomes the program: one process, one id.
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments =
-      [
-        "--default-signal=INT,QUIT,PIPE",
-        URL(fileURLWithPath: program, relativeTo: Place.products).path,
-      ]
-      + arguments
-    process.currentDirectoryURL = directory
-    process.environment = environment
-    process.standardInput = try FileHandle(forReadingFrom: files[0])
-    process.standardOutput = try FileHandle(forWritingTo: files[1])
-    process.standardError =
-      mergesErrors ? process.standardOutput : try FileHandle(forWritingTo: files[2])
-
-    let tookTooLong = try await waitForEnd(of: process)
-    let status = process.terminationStatus
+    let child = try spawn(files.map(\.path))
+    let (status, tookTooLong) = await waitForEnd(of: child)
     return Ended(
-      command: ([program] + arguments).joined(separator: " "),
-      status: process.terminationReason == .exit ? status : 128 + status,
+      command: ([program] + arguments).joined(separator: " "), status: status,
       outputBytes: try Data(contentsOf: files[1]), errorBytes: try Data(contentsOf: files[2]),
       tookTooLong: tookTooLong)
   }
 
-  /// Start `process` and wait for its end; was it killed for taking too long?
-  private func waitForEnd(of process: Process) async throws -> Bool {
+  /// By `posix_spawn`: Foundation's Process reads past the end of a directory's entries where many
+  /// files are open, and has crashed so. The child has the usual answer to every signal, also where the
+  /// tests run in the background of a shell and inherit that Ctrl-C is ignored, and blocks none.
+  private func spawn(_ files: [String]) throws -> pid_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, files[0], O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, files[1], O_WRONLY, 0)
+    if mergesErrors {
+      posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    } else {
+      posix_spawn_file_actions_addopen(&actions, 2, files[2], O_WRONLY, 0)
+    }
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    var all = sigset_t()
+    sigemptyset(&none)
+    sigfillset(&all)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    let path = URL(fileURLWithPath: program, relativeTo: Place.products).path
+    // `env` changes to the directory and becomes the program: one process, one id.
+    let command = ["/usr/bin/env", "--chdir=" + directory.path, path]
+    var argv = (command + arguments).map { strdup($0) } + [nil]
+    var envp = environment.map { strdup($0.key + "=" + $0.value) } + [nil]
+    defer { for text in argv + envp { free(text) } }
+    var child: pid_t = 0
+    let failure = posix_spawn(&child, command[0], &actions, &attributes, &argv, &envp)
+    guard failure == 0 else {
+      throw POSIXError(POSIXErrorCode(rawValue: failure) ?? .EIO)
+    }
+    return child
+  }
+
+  /// The exit status, or 128 and the signal that ended it; and was it killed for taking too long?
+  private func waitForEnd(of child: pid_t) async -> (status: Int32, tookTooLong: Bool) {
     let watch = Watch()
-    try await withCheckedThrowingContinuation {
-      (continuation: CheckedContinuation<Void, any Error>) in
-      process.terminationHandler = { _ in
+    watch.start(child, seconds: seconds * Child.patience)
+    return await withCheckedContinuation { continuation in
+      Thread.detachNewThread {
+        // It stays a zombie until it is known not to be killed any more: its id is not used again.
+        var ended = siginfo_t()
+        while waitid(P_PID, id_t(child), &ended, WEXITED | WNOWAIT) != 0, errno == EINTR {}
         watch.ended()
-        continuation.resume()
-      }
-      do {
-        try withoutBlockedSignals { try process.run() }
-        watch.start(process.processIdentifier, seconds: seconds * Child.patience)
-      } catch {
-        continuation.resume(throwing: error)
+        var raw: Int32 = 0
+        while waitpid(child, &raw, 0) < 0, errno == EINTR {}
+        let status = raw & 0x7f == 0 ? (raw >> 8) & 0xff : 128 + (raw & 0x7f)
+        continuation.resume(returning: (status, watch.hasKilled))
       }
     }
-    return watch.hasKilled
   }
-}
-
-/// Call `body` with no signal blocked on this kernel thread: a child inherits what is.
-private func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
-  var none = sigset_t()
-  var before = sigset_t()
-  sigemptyset(&none)
-  pthread_sigmask(SIG_SETMASK, &none, &before)
-  defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-  try body()
 }
 
 /// Ends a child that takes too long: SIGABRT, and when that does not help SIGKILL.

@@ -127,7 +127,7 @@ struct Example: Sendable, CustomStringConvertible {
       output: #"the numbers of 1000 leaves add up to 500500\n1111 threads on 2 workers, .*\n"#),
     Example(
       script: "wordcount.lua", arguments: "../Tests/lua/modules ../Tests/lua/missing",
-      output: #"\d{2,3} words in 4 files, 1 not readable\n.*\n"#),
+      output: #"\d{2,3} words in \d+ files, 1 not readable\n.*\n"#),
     Example(
       script: "workqueue.lua", arguments: "10 3",
       output: #"2262 primes up to 20000\n(thread .*: \d+ jobs\n){3}"#),

@@ -197,6 +197,24 @@ import Testing
     leave(terminal)
   }
 
+  @Test("Ctrl-C that comes while the driver is at work on a block is told of") func interruptEarly()
+    throws
+  {
+    let terminal = try start()
+    let numbers = String(repeating: "1,", count: 3000)
+    for _ in 1...3 {
+      terminal.type("\u{1b}[200~local t = {" + numbers + "} while true do end\u{1b}[201~\r")
+      // The terminal is given back before the block is compiled, which takes longer than what follows.
+      terminal.wait { _ in terminal.echoes }
+      terminal.type("\u{3}")
+      terminal.wait(for: "interrupted!")
+      terminal.wait(lastLine: "> ")
+      terminal.type("\u{c}")
+      terminal.wait { $0.lines.first == ">" && $0.row == 0 }
+    }
+    leave(terminal)
+  }
+
   @Test("history is kept across runs and searched") func history() throws {
     let first = try start()
     first.enter("remembered = 1 +", until: ">>")
