@@ -107,7 +107,7 @@ static const char prelude_key;
 static int prelude_function(lua_State *L, const char *name) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &prelude_key) == LUA_TNIL) {
     lua_pop(L, 1);
-    if (luaL_loadbufferx(L, lwkt_prelude, strlen(lwkt_prelude), "=[lwkt]", "t") != LUA_OK) {
+    if (luaL_loadbufferx(L, lwkt_prelude, strlen(lwkt_prelude), lwkt_prelude_source, "t") != LUA_OK) {
       return lua_error(L);
     }
     static const luaL_Reg support[] = {

@@ -99,14 +99,14 @@ public struct Port: ~Copyable {
 extension UnsafeMutablePointer where Pointee == Port {
   /// A port with one reference, the caller's.
   public static func make(
-    kind: Port.Kind, owner: ThreadRef? = nil, limit: Int = 0, name: String? = nil, host: HostRef,
+    kind: Port.Kind, owner: ThreadRef? = nil, limit: Int = 0, name: Name? = nil, host: HostRef,
     id: UInt64? = nil
   ) -> PortRef {
     let port = PortRef.allocate(capacity: 1)
     port.initialize(
       to: Port(
         kind: kind, owner: owner, limit: limit, id: id ?? host.nextPortID(),
-        name: name.map(copyCString),
+        name: name?.copy(),
         host: host))
     host.register(port)
     return port

@@ -23,7 +23,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     thread.initialize(
       to: Thread(
         host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
-        name: options.name.map(copyCString), cpu: home, priority: options.priority))
+        name: options.name?.copy(), cpu: home, priority: options.priority))
     thread.pointee.node = WaitNode(thread: thread)
     thread.pointee.timer = Timer(.wait, subject: UnsafeMutableRawPointer(thread))
     if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
@@ -118,6 +118,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   public static var abortBit: UInt8 { 1 }
   public static var timeoutBit: UInt8 { 2 }
+  public static var swallowedBit: UInt8 { 4 }
 
   /// Ask the thread to stop: an error at its present or next wait. `reason` (moved) is the error's
   /// value; the first one counts. Any kernel thread that holds a reference, no lock held.
@@ -144,18 +145,30 @@ extension UnsafeMutablePointer where Pointee == Thread {
     abort(Payload())
   }
 
-  /// Set a cancel bit and end the present wait, if one may be ended. Any kernel thread.
-  func cancel(_ bit: UInt8) {
+  /// Set a cancel bit and end the present wait, if one may be ended: was there one? Any kernel thread.
+  @discardableResult
+  func cancel(_ bit: UInt8) -> Bool {
     pointee.cancelState.bitwiseOr(bit, ordering: .sequentiallyConsistent)
     let word = pointee.waitWord.load(ordering: .sequentiallyConsistent)
-    guard word & 3 == 1, claim(word >> 2) else { return }
+    guard word & 3 == 1, claim(word >> 2) else { return false }
     pointee.wakeReason = .aborted
     lwktSchedule(self)
+    return true
   }
 
   public var isAborted: Bool {
     pointee.cancelState.load(ordering: .acquiring) & Self.abortBit != 0
   }
+  /// It has caught its abort and waited again for so long that computing is no longer left alone either.
+  public var hasSwallowedAbort: Bool {
+    pointee.cancelState.load(ordering: .relaxed) & Self.swallowedBit != 0
+  }
+
+  /// From now on it is. The current thread.
+  public func noteSwallowedAbort() {
+    pointee.cancelState.bitwiseOr(Self.swallowedBit, ordering: .relaxed)
+  }
+
   public var isCancelled: Bool { pointee.cancelState.load(ordering: .relaxed) != 0 }
 
   /// The reason of the abort; the thread keeps it.

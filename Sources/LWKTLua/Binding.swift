@@ -105,6 +105,25 @@ func stringArgument(_ L: LuaState, _ index: Int32) -> String? {
     decoding: UnsafeRawBufferPointer(start: bytes, count: length), as: UTF8.self)
 }
 
+/// The name of a thread, port or token. Nil, and `misnamed` says why, if the value cannot be one.
+func nameArgument(_ L: LuaState, _ index: Int32) -> Name? {
+  guard lua_type(L, index) == LUA_TSTRING else { return nil }
+  var length = 0
+  let bytes = lua_tolstring(L, index, &length)
+  return Name(UnsafeRawBufferPointer(start: bytes, count: length))
+}
+
+/// What a name is and what has been given instead.
+func misnamed(_ L: LuaState, _ index: Int32) -> String {
+  lua_type(L, index) == LUA_TSTRING
+    ? "a string without NUL bytes" : "a string, got " + typeName(L, index)
+}
+
+func badName(_ L: LuaState, _ index: Int32) -> Int32 {
+  guard lua_type(L, index) == LUA_TSTRING else { return badType(L, index, "string") }
+  return badArgument(L, index, "a name is " + misnamed(L, index))
+}
+
 func integerArgument(_ L: LuaState, _ index: Int32) -> Int64? {
   guard lua_type(L, index) == LUA_TNUMBER else { return nil }
   var isInteger: Int32 = 0
@@ -272,6 +291,24 @@ package func mustEnd() -> Bool {
   return thread.isAborted && thread.pointee.host.isDraining
 }
 
+@c(lwkt_s_must_unwind)
+package func mustUnwind() -> Bool { lwktCurrentThread()?.mustUnwind ?? false }
+
+/// In the hook, where `mustUnwind`: what to raise.
+@c(lwkt_s_unwind)
+package func unwind(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  let thread = currentThread
+  if thread.hasSwallowedAbort {
+    lwkt_preempt_self()
+    return raiseCancellation(L)
+  }
+  if thread.takeTimeout() { lwkt_preempt_self() }
+  _ = lua_checkstack(L, 4)
+  pushString(L, "timed out")
+  return resultThrow
+}
+
 @c(lwkt_s_take_interrupt)
 package func takeInterrupt() -> Bool {
   lwktCurrentThread()?.takeInterrupt() ?? false
@@ -356,6 +393,7 @@ func raiseCancellation(_ L: LuaState) -> Int32 {
     return resultError
   }
   if thread.isAborted {
+    noteAbortRaised(thread)
     if let reason = thread.abortReason, reason.pointee.count > 0 {
       let count = copyIn(L, reason, owner: thread.object)
       if count < 0 { return count == resultRequire ? plainAbort(L) : count }
@@ -363,8 +401,22 @@ func raiseCancellation(_ L: LuaState) -> Int32 {
     }
     return plainAbort(L)
   }
+  thread.noteTimeoutRaised()
   pushString(L, "timed out")
   return resultThrow
+}
+
+/// A thread that catches the error and waits again has a second to tidy up. After that it gets the error
+/// at every instruction too, so that a loop around a protected call that waits comes to its end.
+private func noteAbortRaised(_ thread: ThreadRef) {
+  let now = mycpu.readClock()
+  let extras = thread.extras
+  if extras.abortRaisedAt == 0 {
+    extras.abortRaisedAt = now
+  } else if now &- extras.abortRaisedAt > TimeoutScope.timeToTidyUp, !thread.hasSwallowedAbort {
+    thread.noteSwallowedAbort()
+    lwkt_preempt_self()
+  }
 }
 
 private func plainAbort(_ L: LuaState) -> Int32 {

@@ -125,7 +125,7 @@ private func readOption(_ L: LuaState, _ options: inout ThreadOptions) -> Bool {
   if same(name, "daemon") { return readFlag(L, &options.daemon) }
   if same(name, "nostart") { return readFlag(L, &options.noStart) }
   if same(name, "name") {
-    options.name = stringArgument(L, -1)
+    options.name = nameArgument(L, -1)
     return options.name != nil
   }
   guard let value = integerArgument(L, -1) else { return false }
@@ -160,7 +160,7 @@ private func readFlag(_ L: LuaState, _ flag: inout Bool) -> Bool {
 private func problem(_ L: LuaState, _ name: String) -> String {
   let got = ", got " + typeName(L, -1)
   switch name {
-  case "name": return "is a string" + got
+  case "name": return "is " + misnamed(L, -1)
   case "cpu":
     guard let cpu = integerArgument(L, -1) else { return "is a worker's number" + got }
     let workers = currentThread.pointee.host.pointee.workerCount

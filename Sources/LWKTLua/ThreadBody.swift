@@ -153,6 +153,7 @@ private func end(
 ) {
   var payload = Payload()
   var succeeded = true
+  if thread.isCancelled { thread.stopUnwinding() }
   let whenEnded = thread.existingExtras?.whenEnded
   if status == LUA_OK { whenEnded?(L, true, results) }
   let percpu = lwkt_percpu().unsafelyUnwrapped

@@ -114,6 +114,11 @@ bool lwkt_s_park(int switch_kind);
 bool lwkt_s_may_preempt(void);
 /* Is the program over, so that even a thread that never waits must end? */
 bool lwkt_s_must_end(void);
+/* Is the running thread to stop computing: is the time of a `timeout` up that it is in, or has it
+ * swallowed an abort? */
+bool lwkt_s_must_unwind(void);
+/* The error to be raised then. */
+int lwkt_s_unwind(lua_State *L);
 /* Has Ctrl-C been meant for the running thread? Takes it. */
 bool lwkt_s_take_interrupt(void);
 
@@ -156,6 +161,11 @@ int lwkt_yield_function(lua_State *L);
 
 /* ---- preemption (preempt.c) ---- */
 
+/* Does `L` run code that an error from outside must not tear apart: a part of this library that is
+ * written in Lua, or a `__close`? Looks a hundred calls up. [-0, +0, -] */
+bool lwkt_is_delicate(lua_State *L);
+/* Note which functions pcall and xpcall are. The standard libraries are open. [-0, +0, m] */
+void lwkt_note_protected_calls(lua_State *L);
 /* Install the handler of the preemption signal. Once a process. */
 void lwkt_preempt_install(void);
 /* Yield in a hook, and leave no trace of it. The last thing the hook does. [-0, +0, e] */
@@ -328,6 +338,7 @@ const void *lwkt_require_key(void);
 void lwkt_open_warnings(lua_State *L);
 /* The module's parts that are written in Lua (prelude.c). */
 extern const char lwkt_prelude[];
+#define lwkt_prelude_source "=[lwkt]"
 
 /* Type names and kinds of handles; LWKTCore's ObjectKind. */
 enum {
