@@ -119,6 +119,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   public static var abortBit: UInt8 { 1 }
   public static var timeoutBit: UInt8 { 2 }
   public static var swallowedBit: UInt8 { 4 }
+  public static var exitBit: UInt8 { 8 }
 
   /// Ask the thread to stop: an error at its present or next wait. `reason` (moved) is the error's
   /// value; the first one counts. Any kernel thread that holds a reference, no lock held.
@@ -162,6 +163,17 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// It has caught its abort and waited again for so long that computing is no longer left alone either.
   public var hasSwallowedAbort: Bool {
     pointee.cancelState.load(ordering: .relaxed) & Self.swallowedBit != 0
+  }
+
+  /// It has been told to exit, by itself, and may have caught what carries that out where it cannot
+  /// yield.
+  public var isExiting: Bool {
+    pointee.cancelState.load(ordering: .relaxed) & Self.exitBit != 0
+  }
+
+  /// The current thread.
+  public func noteExiting() {
+    pointee.cancelState.bitwiseOr(Self.exitBit, ordering: .relaxed)
   }
 
   /// From now on it is. The current thread.

@@ -1,5 +1,6 @@
 // TimeoutScope.swift: an abort with a time and a place to stop at.
 
+import CLWKT
 import Synchronization
 
 /// One `timeout` call that a thread is inside of. When its time is up every wait of the thread fails
@@ -13,6 +14,8 @@ import Synchronization
 public struct TimeoutScope {
   var timer: Timer
   var thread: ThreadRef
+  /// The machine that entered it, if that is not the thread's own.
+  let machine: UnsafeMutableRawPointer?
   /// The scope around this one.
   public internal(set) var outer: UnsafeMutablePointer<TimeoutScope>?
   public internal(set) var isExpired = false
@@ -73,13 +76,17 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// Enter a scope that ends at `deadline`. The current thread.
   /// `.max`: it has no time of its own, only `expireNow`. A time that is not after now polls: waits fail
   /// from the first one on, and a computation has the time that others have to tidy up.
-  public func enterScope(deadline: UInt64) -> TimeoutScopeRef {
+  public func enterScope(deadline: UInt64, machine: UnsafeMutableRawPointer? = nil)
+    -> TimeoutScopeRef
+  {
     let scope = TimeoutScopeRef.allocate(capacity: 1)
     scope.initialize(
       to: TimeoutScope(
         timer: Timer(.scope, subject: UnsafeMutableRawPointer(scope)), thread: self,
-        outer: pointee.scopes, isTimed: deadline != .max))
+        machine: machine == pointee.machine ? nil : machine, outer: pointee.scopes,
+        isTimed: deadline != .max))
     pointee.scopes = scope
+    if scope.pointee.machine != nil { lwkt_count_scoped_coroutine(1) }
     guard deadline != .max else { return scope }
     pointee.host.pointee.monitor.start(pointee.host)
     let timer = addressOf(&scope.pointee.timer)
@@ -94,30 +101,25 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return scope
   }
 
-  /// Leave `scope`, and any inside it that an error jumped over. Had its time come? The current
-  /// thread.
-  public func leaveScope(_ scope: TimeoutScopeRef) -> Bool {
-    while let innermost = pointee.scopes {
-      let isLast = innermost == scope
-      let expired = innermost.pointee.isExpired
-      popScope()
-      if isLast {
-        refreshTimeoutBit()
-        return expired
-      }
-    }
-    return false
+  /// Leave the innermost scope. The current thread.
+  public func leaveScope() {
+    popScope()
+    guard innermostExpired({ _ in true }) == nil else { return }
+    pointee.cancelState.bitwiseAnd(~Self.timeoutBit, ordering: .sequentiallyConsistent)
   }
 
-  /// The outermost scope whose time is up: where control must get back to. The current thread.
-  public var expiredScope: TimeoutScopeRef? {
-    var found: TimeoutScopeRef?
+  /// Has the time of the innermost scope come? The current thread.
+  public var isInExpiredScope: Bool { pointee.scopes?.pointee.isExpired ?? false }
+
+  /// Has `machine`, which is not the thread's own, entered a scope that the thread is inside of? The
+  /// current thread.
+  public func isScoped(by machine: UnsafeMutableRawPointer) -> Bool {
     var scope = pointee.scopes
     while let current = scope {
-      if current.pointee.isExpired { found = current }
+      if current.pointee.machine == machine { return true }
       scope = current.pointee.outer
     }
-    return found
+    return false
   }
 
   /// A wait raises the error of an expired scope: the innermost one will have it. The current thread.
@@ -133,15 +135,16 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   /// The thread computes: is it to be told to stop nevertheless? Because its time is up, or because it
-  /// has swallowed its abort. Not in a critical section. The current thread.
+  /// has swallowed its abort or its own exit. Not in a critical section. The current thread.
   public var mustUnwind: Bool {
     guard pointee.critCount == 0, isCancelled else { return false }
-    return hasSwallowedAbort || dueScope != nil
+    return isExiting || hasSwallowedAbort || dueScope != nil
   }
 
   /// It is over: what its variables do that are to be closed is ended at waits alone. The current thread.
   public func stopUnwinding() {
-    pointee.cancelState.bitwiseAnd(~Self.swallowedBit, ordering: .relaxed)
+    pointee.cancelState.bitwiseAnd(
+      ~(Self.swallowedBit | Self.exitBit), ordering: .relaxed)
     var scope = pointee.scopes
     while let current = scope {
       current.pointee.isTimed = false
@@ -180,12 +183,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.scopes = scope.pointee.outer
     let timer = addressOf(&scope.pointee.timer)
     if timer.pointee.isArmed { mycpu.disarmTimer(timer) }
+    if scope.pointee.machine != nil { lwkt_count_scoped_coroutine(-1) }
     scope.deinitialize(count: 1)
     scope.deallocate()
-  }
-
-  private func refreshTimeoutBit() {
-    guard expiredScope == nil else { return }
-    pointee.cancelState.bitwiseAnd(~Self.timeoutBit, ordering: .sequentiallyConsistent)
   }
 }

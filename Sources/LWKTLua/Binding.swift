@@ -299,6 +299,7 @@ package func mustUnwind() -> Bool { lwktCurrentThread()?.mustUnwind ?? false }
 package func unwind(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let thread = currentThread
+  if thread.isExiting { return resultExit }
   if thread.hasSwallowedAbort {
     lwkt_preempt_self()
     return raiseCancellation(L)
@@ -329,14 +330,20 @@ enum Resumption: Int32 {
 func after(_ L: LuaState, _ result: WaitResult, _ resumption: Resumption) -> Int32 {
   currentThread.pointee.resumption = resumption.rawValue
   if result == .waiting {
-    if lua_isyieldable(L) == 0, isInFinaliser(L) { return refuseWait(L) }
+    if !isPlainlyYieldable(L), isInFinaliser(L) { return refuseWait(L) }
     return resultWait
   }
   return resume(L, resumption)
 }
 
+/// Not so in a coroutine, which may have been resumed in a finaliser.
+@inline(__always)
+private func isPlainlyYieldable(_ L: LuaState) -> Bool {
+  lua_isyieldable(L) != 0 && lwkt_percpu().pointee.base_L == UnsafeMutableRawPointer(L)
+}
+
 /// `lua_gc` answers nothing while a finaliser runs.
-private func isInFinaliser(_ L: LuaState) -> Bool { lwkt_in_finaliser(L) }
+func isInFinaliser(_ L: LuaState) -> Bool { lwkt_in_finaliser(L) }
 
 /// A finaliser tried to wait: undo it, as if nothing had been registered.
 private func refuseWait(_ L: LuaState) -> Int32 {

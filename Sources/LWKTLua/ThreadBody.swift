@@ -169,8 +169,11 @@ private func end(
   } else {
     noteTraceback(thread, L)
     // Its variables that are to be closed are, which may change the error.
-    _ = lwkt_closethread(L)
-    succeeded = copyError(thread, L, addressOf(&payload))
+    if lwkt_closethread(L) != LUA_OK, lwkt_is_exit(L) {
+      payload = thread.takeExitResults()
+    } else {
+      succeeded = copyError(thread, L, addressOf(&payload))
+    }
   }
   percpu.pointee.td = UnsafeMutableRawPointer(thread)
   if status != LUA_OK { whenEnded?(L, succeeded, 0) }

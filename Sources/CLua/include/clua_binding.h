@@ -67,7 +67,7 @@ enum lwkt_result {
 /* Not called by name: metamethods, fields and what the prelude in Lua needs. */
 #define LWKT_SUPPORT_FUNCTIONS(X) \
   X(handle_field) X(handle_tostring) X(handle_length) X(token_close) X(scope_enter) \
-  X(scope_leave) X(scope_expire) X(thread_traceback) X(thread_await) X(registered) \
+  X(scope_leave) X(scope_expire) X(scope_expired) X(thread_traceback) X(thread_await) X(registered) \
   X(prompt_inspect) X(prompt_hold)
 
 /* Fields of handles. */
@@ -119,12 +119,16 @@ bool lwkt_s_must_end(void);
 bool lwkt_s_must_unwind(void);
 /* The error to be raised then. */
 int lwkt_s_unwind(lua_State *L);
+/* Is the running thread inside one that the coroutine `L` has entered? */
+bool lwkt_s_is_scoped(lua_State *L);
 /* Has Ctrl-C been meant for the running thread? Takes it. */
 bool lwkt_s_take_interrupt(void);
 
 /* `require` has loaded the module whose name is at index 1. */
 int lwkt_s_note_module(lua_State *L);
 
+/* End the running thread from where it cannot yield. [-0, +0, e] */
+int lwkt_raise_exit(lua_State *L);
 /* Carry out what a Swift function has answered with a code. */
 int lwkt_finish(lua_State *L, int result);
 /* Raise the error of a call where no thread runs. */
