@@ -432,6 +432,7 @@ public final class Host: Sendable {
   public func shutdown() {
     guard !isShutDown.exchange(true, ordering: .acquiringAndReleasing) else { return }
     state.drain()
+    state.meetLoops()
     state.pointee.monitor.join()
     state.joinWorkers(from: 0)
     state.pointee.pool.stop()
