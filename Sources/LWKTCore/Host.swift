@@ -113,13 +113,11 @@ public struct HostState: ~Copyable {
   let onlyThread = Atomic<UInt>(0)
   let keepsAccount = Atomic<Bool>(false)
 
-  let messageDepot = Depot()
-  let threadDepot = Depot()
+  let depots = Depots()
   let sleepTable = SleepTable()
   let names: NameTable
   let monitor: Monitor
   let pool = BlockingPool()
-  let callDepot = Depot()
   let sysportOptions: SysportOptions
   /// The port that stands for the sysport, made for whoever first asks: one reference, or 0.
   let sysportPort = Atomic<UInt>(0)
