@@ -118,6 +118,9 @@ public struct HostState: ~Copyable {
   let sleepTable = SleepTable()
   let names: NameTable
   let monitor: Monitor
+  /// The same, for `watch`, which every create calls: counting references would have all workers write
+  /// to one cache line.
+  fileprivate let uncountedMonitor: Unmanaged<Monitor>
   let pool = BlockingPool()
   let callDepot = Depot()
   let sysportOptions: SysportOptions
@@ -149,6 +152,7 @@ public struct HostState: ~Copyable {
     kernelThreads = .allocate(capacity: workers)
     names = NameTable()
     monitor = Monitor()
+    uncountedMonitor = Unmanaged.passUnretained(monitor)
   }
 
   deinit {
@@ -199,6 +203,10 @@ struct InboxEntry {
 typealias InboxEntryRef = UnsafeMutablePointer<InboxEntry>
 
 extension UnsafeMutablePointer where Pointee == HostState {
+  /// See to it that the monitor runs, now that there is something to watch. Any kernel thread.
+  @inline(__always)
+  func watch() { pointee.uncountedMonitor._withUnsafeGuaranteedRef { $0.start(self) } }
+
   func shared(_ cpu: Int) -> UnsafeMutablePointer<CPUShared> { pointee.sharedBlock(cpu) }
 
   func nextPortID() -> UInt64 { pointee.takePortID() }
@@ -387,7 +395,7 @@ public final class Host: Sendable {
         ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport,
         listener: listener))
     if background {
-      state.pointee.monitor.start(state)
+      state.watch()
       state.startWorkers(through: 0)
     } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
