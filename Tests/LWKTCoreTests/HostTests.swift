@@ -116,7 +116,7 @@ final class HostTests: CoreTestCase {
       let ends = Log<WakeReason>()
       rig.run {
         var options = ThreadOptions()
-        options.name = "first"
+        options.setName("first")
         first = rig.spawn(options) { script, thread in
           script.pc += 1
           guard script.pc == 1 else {
@@ -126,7 +126,7 @@ final class HostTests: CoreTestCase {
           }
           return second.waitForEnd(thread, deadline: nil, poll: false) == .waiting ? .wait : .end()
         }
-        options.name = "second"
+        options.setName("second")
         options.cpu = workers - 1
         second = rig.spawn(options) { script, thread in
           script.pc += 1
@@ -138,7 +138,7 @@ final class HostTests: CoreTestCase {
           return first.waitForEnd(thread, deadline: nil, poll: false) == .waiting ? .wait : .end()
         }
         var bystander = ThreadOptions()
-        bystander.name = "bystander"
+        bystander.setName("bystander")
         rig.spawn(bystander) { script, thread in
           script.pc += 1
           if script.pc > 1 { return .end() }
@@ -205,7 +205,7 @@ final class HostTests: CoreTestCase {
     let rig = Rig(workers: 2)
     rig.run {
       var options = ThreadOptions()
-      options.name = "dying"
+      options.setName("dying")
       rig.spawn(options) { _, _ in .fail(3) }
       options.cpu = 1
       rig.spawn(options) { _, _ in .fail(3) }

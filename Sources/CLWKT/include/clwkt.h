@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "clwkt_memory.h"
 #include "clwkt_ring.h"
 #include "clwkt_sys.h"
 #include "clwkt_tty.h"
