@@ -21,6 +21,8 @@ final class Monitor: Sendable {
     static let none: UInt32 = 0
     static let starting: UInt32 = 1
     static let started: UInt32 = 2
+    /// It has been waited for, or is no more needed: nobody starts it again.
+    static let over: UInt32 = 3
   }
   private let life = Atomic<UInt32>(Life.none)
   /// A futex: what it sleeps for.
@@ -78,11 +80,22 @@ final class Monitor: Sendable {
   }
 
   /// Wait until it has ended, which it does when the host has stopped and every loop is left: until
-  /// then threads may have to be made to let go. Nobody starts it any more.
+  /// then threads may have to be made to let go. After every loop has been left, so that it is started
+  /// by nobody but a foreign kernel thread that makes a thread too late, if anybody.
   func join() {
-    let last = life.exchange(Life.none, ordering: .acquiringAndReleasing)
-    guard last == Life.started else { return }
-    pthread_join(kernelThread, nil)
+    var last = life.load(ordering: .acquiring)
+    while true {
+      if last == Life.starting {
+        lwkt_thread_yield()
+        last = life.load(ordering: .acquiring)
+        continue
+      }
+      let turned = life.compareExchange(
+        expected: last, desired: Life.over, ordering: .acquiringAndReleasing)
+      if turned.exchanged { break }
+      last = turned.original
+    }
+    if last == Life.started { pthread_join(kernelThread, nil) }
   }
 
   /// Have it look now. Any kernel thread; async-signal-safe.

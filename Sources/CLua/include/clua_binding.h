@@ -362,6 +362,8 @@ bool lwkt_package_changed(lua_State *L);
 void lwkt_package_note(lua_State *L);
 /* Push package.path or another raw field of `package`. [-0, +1, m] */
 void lwkt_package_push(lua_State *L, const char *field);
+/* Push package.path and package.cpath as they were noted last. [-0, +2, m] */
+void lwkt_package_push_noted(lua_State *L);
 /* Set a raw field of `package` to the value at the top. [-1, +0, m] */
 void lwkt_package_set(lua_State *L, const char *field);
 /* Put a `require` that notes what it has loaded in the place of the stock one. [-0, +0, m] */
