@@ -118,13 +118,14 @@ public struct HostState: ~Copyable {
   let onlyThread = Atomic<UInt>(0)
   let keepsAccount = Atomic<Bool>(false)
 
-  let messageDepot = Depot()
-  let threadDepot = Depot()
+  let depots = Depots()
   let sleepTable = SleepTable()
   let names: NameTable
   let monitor: Monitor
+  /// The same, for `watch`, which every create calls: counting references would have all workers write
+  /// to one cache line.
+  fileprivate let uncountedMonitor: Unmanaged<Monitor>
   let pool = BlockingPool()
-  let callDepot = Depot()
   let sysportOptions: SysportOptions
   /// The port that stands for the sysport, made for whoever first asks: one reference, or 0.
   let sysportPort = Atomic<UInt>(0)
@@ -156,6 +157,7 @@ public struct HostState: ~Copyable {
     kernelThreads = .allocate(capacity: workers)
     names = NameTable()
     monitor = Monitor()
+    uncountedMonitor = Unmanaged.passUnretained(monitor)
   }
 
   deinit {
@@ -206,6 +208,10 @@ struct InboxEntry {
 typealias InboxEntryRef = UnsafeMutablePointer<InboxEntry>
 
 extension UnsafeMutablePointer where Pointee == HostState {
+  /// See to it that the monitor runs, now that there is something to watch. Any kernel thread.
+  @inline(__always)
+  func watch() { pointee.uncountedMonitor._withUnsafeGuaranteedRef { $0.start(self) } }
+
   func shared(_ cpu: Int) -> UnsafeMutablePointer<CPUShared> { pointee.sharedBlock(cpu) }
 
   func nextPortID() -> UInt64 { pointee.takePortID() }
@@ -391,7 +397,7 @@ public final class Host: Sendable {
         ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport,
         listener: listener))
     if background {
-      state.pointee.monitor.start(state)
+      state.watch()
       state.startWorkers(through: 0)
     } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
@@ -436,6 +442,7 @@ public final class Host: Sendable {
   public func shutdown() {
     guard !isShutDown.exchange(true, ordering: .acquiringAndReleasing) else { return }
     state.drain()
+    state.meetLoops()
     state.pointee.monitor.join()
     state.joinWorkers(from: 0)
     state.pointee.pool.stop()

@@ -102,7 +102,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     kind: Port.Kind, owner: ThreadRef? = nil, limit: Int = 0, name: String? = nil, host: HostRef,
     id: UInt64? = nil
   ) -> PortRef {
-    let port = PortRef.allocate(capacity: 1)
+    let port = ObjectPools.allocatePort()
     port.initialize(
       to: Port(
         kind: kind, owner: owner, limit: limit, id: id ?? host.nextPortID(),
@@ -125,7 +125,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     pointee.host.unregister(self)
     pointee.name?.deallocate()
     deinitialize(count: 1)
-    deallocate()
+    ObjectPools.freePort(self)
   }
 
   /// How reports name it: `port 12 (jobs)`.

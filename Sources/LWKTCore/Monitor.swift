@@ -21,7 +21,7 @@ final class Monitor: Sendable {
     static let none: UInt32 = 0
     static let starting: UInt32 = 1
     static let started: UInt32 = 2
-    /// It has been joined, or will never be needed.
+    /// It has been waited for, or is no more needed: nobody starts it again.
     static let over: UInt32 = 3
   }
   private let life = Atomic<UInt32>(Life.none)
@@ -80,20 +80,22 @@ final class Monitor: Sendable {
   }
 
   /// Wait until it has ended, which it does when the host has stopped and every loop is left: until
-  /// then threads may have to be made to let go. A worker on its way to sleep may be starting it just
-  /// now; nobody does any more after this.
+  /// then threads may have to be made to let go. After every loop has been left, so that it is started
+  /// by nobody but a foreign kernel thread that makes a thread too late, if anybody.
   func join() {
-    var last = Life.starting
-    while last == Life.starting {
-      last = life.load(ordering: .relaxed)
-      let (isMine, seen) = life.compareExchange(
-        expected: last == Life.starting ? Life.none : last, desired: Life.over,
-        ordering: .acquiringAndReleasing)
-      last = isMine ? seen : Life.starting
-      if !isMine { lwkt_thread_yield() }
+    var last = life.load(ordering: .acquiring)
+    while true {
+      if last == Life.starting {
+        lwkt_thread_yield()
+        last = life.load(ordering: .acquiring)
+        continue
+      }
+      let turned = life.compareExchange(
+        expected: last, desired: Life.over, ordering: .acquiringAndReleasing)
+      if turned.exchanged { break }
+      last = turned.original
     }
-    guard last == Life.started else { return }
-    pthread_join(kernelThread, nil)
+    if last == Life.started { pthread_join(kernelThread, nil) }
   }
 
   /// Have it look now. Any kernel thread; async-signal-safe.

@@ -354,7 +354,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     stopIfAsked()
     collectCyclesIfDue()
     readClock()
-    if lwkt_was_interrupted() { pointee.host.pointee.monitor.start(pointee.host) }
+    if lwkt_was_interrupted() { pointee.host.watch() }
     watchOver()
     drainIPIs()
     if pointee.backlog.count > 0 { flushBacklog() }
@@ -465,7 +465,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func sleep() {
     let host = pointee.host
     let shared = pointee.shared
-    host.pointee.monitor.start(host)
+    host.watch()
     let inFlight = pointee.sysport?.inFlight ?? 0
     let state =
       pointee.sysport?.sleepsInEngine ?? false

@@ -115,8 +115,8 @@ public struct Thread: ~Copyable {
   var pendingMessage: MessageRef?
   /// The message of the send under way: the reference is the sender's until it is queued. Owner.
   public internal(set) var sendingMessage: MessageRef?
-  /// What the binding keeps for the thread. Owner; read by others once it is dead.
-  public var extras: AnyObject?
+  /// What the binding keeps for the thread, one reference. Owner; read by others once it is dead.
+  public var extras: Unmanaged<AnyObject>?
   var registryNext: ThreadRef?
   var registryPrevious: ThreadRef?
   /// Its name for its children, made with the first of them: one reference.
@@ -235,7 +235,8 @@ public struct Thread: ~Copyable {
 
 /// What `create` may ask for.
 public struct ThreadOptions {
-  public var name: String?
+  /// Copied by `make`; whoever sets it keeps it until then. No String: threads are made in streams.
+  public var name: UnsafePointer<CChar>?
   /// Pin to this worker.
   public var cpu: Int?
   public var priority = Thread.defaultPriority

@@ -63,7 +63,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     mycpuIfWorker?.note(.begin, object)
     let host = pointee.host
     if host.pointee.allThreads.add(1, ordering: .relaxed).oldValue > 0 {
-      host.pointee.monitor.start(host)
+      host.watch()
     }
     if !pointee.flags.contains(.daemon) { host.pointee.liveThreads.add(1, ordering: .relaxed) }
     let home = cpu
@@ -337,6 +337,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if let inheritance = pointee.inheritance {
       Unmanaged<AnyObject>.fromOpaque(inheritance).release()
     }
+    if let extras = pointee.extras { extras.release() }
     if let reason = abortReason {
       reason.dispose()
       reason.deallocate()
@@ -507,6 +508,13 @@ extension UnsafeMutablePointer where Pointee == Thread {
 }
 
 /// A C copy of `text`, the caller's to deallocate.
+func copyCString(_ text: UnsafePointer<CChar>) -> UnsafeMutablePointer<CChar> {
+  let count = strlen(text) + 1
+  let copy = UnsafeMutablePointer<CChar>.allocate(capacity: count)
+  copy.initialize(from: text, count: count)
+  return copy
+}
+
 func copyCString(_ text: String) -> UnsafeMutablePointer<CChar> {
   var text = text
   return text.withUTF8 { bytes in

@@ -43,7 +43,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let timer = addressOf(&scope.pointee.timer)
     timer.pointee.deadline = deadline
     if deadline != .max {
-      pointee.host.pointee.monitor.start(pointee.host)
+      pointee.host.watch()
       mycpu.armTimer(timer)
     }
     return scope

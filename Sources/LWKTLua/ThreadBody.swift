@@ -141,9 +141,14 @@ extension LuaHeap {
 
 /// `package.path` and the rest as the creator had them.
 private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<LuaHeap>) {
-  guard let settings = thread.takeSettings(), heap.pointee.settings !== settings else { return }
+  let settings = thread.takeSettings()
+  guard heap.pointee.settings !== settings else { return }
+  let L = heap.pointee.state
+  keepFirstSettings(L, heap)
   heap.pointee.settings = settings
-  installSettings(heap.pointee.state, settings, heap.pointee.copyState)
+  if let installed = settings ?? heap.pointee.firstSettings {
+    installSettings(L, installed, heap.pointee.copyState)
+  }
 }
 
 // MARK: The end
