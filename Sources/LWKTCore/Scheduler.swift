@@ -411,7 +411,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func idle() -> Bool {
     pointee.shared.pointee.isBusy.store(false, ordering: .relaxed)
     defer { pointee.shared.pointee.isBusy.store(true, ordering: .relaxed) }
-    noteTurn()
+    noteWaking()
     attend()
     if pointee.runQueue.count > 0 { return true }
     if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return false }

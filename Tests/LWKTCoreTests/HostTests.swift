@@ -304,6 +304,41 @@ final class HostTests: CoreTestCase {
     }
   }
 
+  /// A worker that falls asleep has the monitor started; while the host goes down it has one already.
+  func testShutdownStartsNoKernelThread() {
+    func kernelThreads() -> Set<String> {
+      Set((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? [])
+    }
+    func pass(milliseconds: UInt64) {
+      let end = later(milliseconds * 1_000_000)
+      while lwkt_nanotime() < end { usleep(1000) }
+    }
+    let rig = Rig(workers: 2, background: true)
+    let isRunning = Cell(0)
+    let before = Mutex<Set<String>>([])
+    let added = Mutex<Set<String>>(["not looked"])
+    var onSecond = ThreadOptions()
+    onSecond.cpu = 1
+    rig.spawn(onSecond) { _, _ in .end() }
+    rig.spawn { _, _ in
+      isRunning.set(1)
+      while !rig.state.isDraining { usleep(1000) }
+      for _ in 0..<3 {
+        pass(milliseconds: 10)
+        rig.host.onWorker(1) {}
+      }
+      pass(milliseconds: 10)
+      let new = kernelThreads().subtracting(before.withLock { $0 })
+      added.withLock { $0 = new }
+      return .end()
+    }
+    while isRunning.value == 0 { usleep(1000) }
+    pass(milliseconds: 20)
+    before.withLock { $0 = kernelThreads() }
+    rig.host.shutdown()
+    XCTAssertEqual(added.withLock { $0 }, [])
+  }
+
   func testThreadsMadeByForeignKernelThreads() {
     let rig = Rig(workers: 2, background: true)
     let ran = Cell(0)

@@ -119,6 +119,15 @@ function check.waiting(td)
   complain(nil, tostring(td) .. " does not wait")
 end
 
+-- Is this a build with a sanitizer? It takes terabytes of addresses for what it notes, is slow, and
+-- keeps memory that was given back for a while.
+function check.is_sanitized()
+  for line in io.lines("/proc/self/status") do
+    local kb = line:match("^VmSize:%s+(%d+)")
+    if kb then return tonumber(kb) > 1 << 30 end
+  end
+end
+
 function check.done()
   print("ok")
 end
