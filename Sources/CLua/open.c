@@ -47,6 +47,7 @@ static int protected_open(lua_State *L) {
 lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
   lua_State *L = lua_newstate(lwkt_allocate, heap);
   if (L == NULL) return NULL;
+  heap->state = L;
   lua_atpanic(L, panicked);
   *(void **)lua_getextraspace(L) = NULL;
   lwkt_open_warnings(L);

@@ -173,6 +173,7 @@ struct lwkt_heap {
   size_t used;  /* bytes Lua has now */
   size_t limit; /* the most it may have while Lua code runs; 0: no limit */
   void *swift;  /* the Swift side of this heap */
+  lua_State *state; /* what the heap was made with and is closed by; no thread runs in it */
   struct lwkt_arena *arena; /* its small blocks (alloc.c) */
   bool warning_continues;   /* a piece of a warning is out, more will follow */
   bool making_handle;       /* the next userdata of a handle's size is one */
@@ -235,6 +236,8 @@ lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of);
 /* The thread at `slot` is over. If `keep`, and nobody can know its coroutine, it stays there for the
  * next one; returns whether. L: another coroutine of the heap. [-0, +0, -] */
 bool lwkt_dropthread(lua_State *L, lua_State *co, int slot, bool keep);
+/* To whoever asks the registry, `co` is the main thread of its heap, the state `L`. [-0, +0, m] */
+void lwkt_name_main(lua_State *L, lua_State *co);
 /* A script is shown this coroutine: if it is a thread's own it will be no other's. [-0, +0, -] */
 void lwkt_reveal(lua_State *co);
 /* The thread at `slot` goes on with the standard globals, which are its function's _ENV.
