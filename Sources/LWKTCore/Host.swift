@@ -70,6 +70,11 @@ public struct HostState: ~Copyable {
   let listener: (any EventListener)?
   /// Events so far. Acquire-release: an event that follows from another has the higher number.
   let steps = Atomic<UInt64>(0)
+  /// How many cpus there are for them.
+  let cores: Int
+  /// How many domains a worker makes before threads must share: enough of them to be moved one by one,
+  /// but with workers beyond the cores no more in all, for each takes its part of the caches.
+  public let ownDomains: Int
   let spinNanoseconds: UInt64
   let ipiCapacity: Int
   private let sharedBlocks: UnsafeMutablePointer<CPUShared>
@@ -142,6 +147,8 @@ public struct HostState: ~Copyable {
     self.listener = listener
     sysportOptions = sysport
     workerCount = workers
+    cores = Host.usableCPUs
+    ownDomains = max(48 * min(workers, cores) / workers, 8)
     self.binding = binding
     self.policy = policy
     self.spinNanoseconds = spinNanoseconds
@@ -311,9 +318,6 @@ extension UnsafeMutablePointer where Pointee == HostState {
     }
     pointee.lifeLock.unlock()
   }
-
-  /// All of them: there is more to do than those that run can.
-  func startMoreWorkers() { startWorkers(through: pointee.workerCount - 1) }
 
   /// Be worker `cpu` on this kernel thread until the host stops.
   func runWorker(_ cpu: Int) {

@@ -118,6 +118,7 @@ final class Monitor: Sendable {
   /// What was last seen of one worker.
   private struct Seen {
     var switches: UInt64 = 0
+    /// Since when it has been in the same turn; 0 before the first look.
     var since: UInt64 = 0
     /// When it was last signalled, and the timer that was the earliest then: it is not signalled for
     /// that one again until a tick later.
@@ -215,7 +216,7 @@ final class Monitor: Sendable {
     let isLate =
       isBusy && due <= now && (due != seen.pressedFor || now - seen.pressed >= Monitor.tick)
     if isLate { shared.pointee.attention.store(true, ordering: .releasing) }
-    if switches != seen.switches || !isBusy {
+    if switches != seen.switches || !isBusy || seen.since == 0 {
       seen.switches = switches
       seen.since = now
       if isLate, now - due >= Monitor.grace { press(host, cpu, now, due, &seen) }
@@ -224,10 +225,7 @@ final class Monitor: Sendable {
     let wanted =
       host.isDraining || shared.pointee.load.load(ordering: .relaxed) > 0
       || shared.pointee.inFlight.load(ordering: .relaxed) > 0
-    if wanted, host.pointee.startedWorkers.load(ordering: .relaxed) < host.pointee.workerCount {
-      host.startMoreWorkers()
-    }
-    if wanted { wakeAnIdleWorker(host, besides: cpu) }
+    if wanted { callForHelp(host, cpu, isLong: now &- seen.since >= host.pointee.policy.quantum) }
     // Whoever steers says himself when a thread is preempted.
     guard host.pointee.policy.steering == nil || host.isDraining else { return }
     if isAsked || isLate || (wanted && now &- seen.since >= host.pointee.policy.quantum) {
@@ -256,9 +254,16 @@ final class Monitor: Sendable {
     return seen.pressed == now ? now : seen.pressed + Monitor.tick
   }
 
-  /// A worker computes while its threads wait: somebody who sleeps might take some.
-  private func wakeAnIdleWorker(_ host: HostRef, besides busy: Int) {
-    for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring)
+  /// A worker computes while its threads wait: somebody who sleeps might take some. Workers beyond the
+  /// cores have time then only if other programs leave it to them: they are called when a thread has
+  /// run for a whole quantum.
+  private func callForHelp(_ host: HostRef, _ busy: Int, isLong: Bool) {
+    let started = host.pointee.startedWorkers.load(ordering: .acquiring)
+    let workers = host.pointee.workerCount
+    let limit = isLong ? workers : min(host.pointee.cores, workers)
+    if started < limit { host.startWorkers(through: limit - 1) }
+    guard host.pointee.active.load(ordering: .relaxed) < limit else { return }
+    for cpu in 0..<started
     where cpu != busy
       && host.shared(cpu).pointee.sleepState.load(ordering: .relaxed) != CPUShared.SleepState.awake
     {

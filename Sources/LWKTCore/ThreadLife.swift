@@ -25,7 +25,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
         host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
         name: options.name.map(copyCString), cpu: home, priority: options.priority))
     thread.pointee.node = WaitNode(thread: thread)
-    thread.pointee.timer = Timer(.wait, subject: UnsafeMutableRawPointer(thread))
     if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
     if options.daemon { thread.pointee.flags.insert(.daemon) }
     if options.sharing { thread.pointee.flags.insert(.sharing) }
@@ -242,7 +241,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       woken = thread
     }
     let notify = pointee.notify
-    pointee.notify = nil
+    if notify != nil { pointee.notify = nil }
     pointee.waitable.lock.unlock()
     if holdsObjects { pointee.host.registerEnded(self) }
     // One that was made meanwhile is closed here, or by its maker: see `messagePort`.
@@ -251,7 +250,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     tellPorts(notify)
     if !succeeded, !pointee.noticed.load(ordering: .acquiring) {
       object.retainObject()
-      pointee.timer = Timer(.unnoticed, subject: UnsafeMutableRawPointer(self))
+      pointee.timer = Timer(.unnoticed)
       ownTimer.pointee.deadline = gd.readClock() &+ 1_000_000_000
       gd.armTimer(ownTimer)
       gd.pointee.unnoticedTimers += 1
@@ -364,18 +363,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .relaxed)) {
       port.object.releaseObject()
     }
-    var entry = pointee.notify
-    while let current = entry {
-      entry = current.pointee.next
-      current.pointee.port.object.releaseObject()
-      current.deallocate()
-    }
-    pointee.systemCall?.release()
+    pointee.destroyRarities()
     pointee.request?.object.releaseObject()
-    pointee.pathForChildren?.release()
     pointee.parentPath?.release()
     pointee.name?.deallocate()
-    pointee.waitText?.deallocate()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }
@@ -495,7 +486,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   private func fireUnnoticed(_ timer: TimerRef) {
-    timer.pointee.subject.unsafelyUnwrapped.thread.reportIfUnnoticed()
+    timer.thread.reportIfUnnoticed()
   }
 }
 
