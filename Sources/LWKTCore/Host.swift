@@ -24,6 +24,8 @@ public struct Binding: Sendable {
   public var reportDeath: @Sendable (ThreadRef) -> Void
   /// Nobody will ever wake: `report` says who waits for what. Any worker, all others asleep.
   public var reportDeadlock: @Sendable (_ report: String) -> Void
+  /// Then the program does not end: the main thread, if it can be, is interrupted as by Ctrl-C.
+  public var outlivesDeadlocks: Bool
   /// Where in its script the running thread is: `file:line`, or nothing. Its worker, while it runs.
   public var place: @Sendable () -> String
   /// The worker ends: give back what the binding keeps for it. Its kernel thread, after the loop.
@@ -35,6 +37,7 @@ public struct Binding: Sendable {
     preempt: @escaping @Sendable (_ kernelThread: pthread_t) -> Void,
     reportDeath: @escaping @Sendable (ThreadRef) -> Void,
     reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
+    outlivesDeadlocks: Bool = false,
     place: @escaping @Sendable () -> String = { "" },
     workerEnds: @escaping @Sendable () -> Void
   ) {
@@ -44,6 +47,7 @@ public struct Binding: Sendable {
     self.preempt = preempt
     self.reportDeath = reportDeath
     self.reportDeadlock = reportDeadlock
+    self.outlivesDeadlocks = outlivesDeadlocks
     self.workerEnds = workerEnds
   }
 }
@@ -66,6 +70,11 @@ public struct HostState: ~Copyable {
   let listener: (any EventListener)?
   /// Events so far. Acquire-release: an event that follows from another has the higher number.
   let steps = Atomic<UInt64>(0)
+  /// How many cpus there are for them.
+  let cores: Int
+  /// How many domains a worker makes before threads must share: enough of them to be moved one by one,
+  /// but with workers beyond the cores no more in all, for each takes its part of the caches.
+  public let ownDomains: Int
   let spinNanoseconds: UInt64
   let ipiCapacity: Int
   private let sharedBlocks: UnsafeMutablePointer<CPUShared>
@@ -108,18 +117,21 @@ public struct HostState: ~Copyable {
   let worldStop = Atomic<UInt32>(0)
   /// The thread that Ctrl-C is for, one reference, or 0. Release by whoever starts the program.
   let mainThread = Atomic<UInt>(0)
+  /// See `oweInterrupt`. The main thread's, as it runs.
+  var owesInterrupt = false
 
   /// The one thread that is not frozen, or 0; and whether run times are noted. See `Freeze.swift`.
   let onlyThread = Atomic<UInt>(0)
   let keepsAccount = Atomic<Bool>(false)
 
-  let messageDepot = Depot()
-  let threadDepot = Depot()
+  let depots = Depots()
   let sleepTable = SleepTable()
   let names: NameTable
   let monitor: Monitor
+  /// The same, for `watch`, which every create calls: counting references would have all workers write
+  /// to one cache line.
+  fileprivate let uncountedMonitor: Unmanaged<Monitor>
   let pool = BlockingPool()
-  let callDepot = Depot()
   let sysportOptions: SysportOptions
   /// The port that stands for the sysport, made for whoever first asks: one reference, or 0.
   let sysportPort = Atomic<UInt>(0)
@@ -135,6 +147,8 @@ public struct HostState: ~Copyable {
     self.listener = listener
     sysportOptions = sysport
     workerCount = workers
+    cores = Host.usableCPUs
+    ownDomains = max(48 * min(workers, cores) / workers, 8)
     self.binding = binding
     self.policy = policy
     self.spinNanoseconds = spinNanoseconds
@@ -149,6 +163,7 @@ public struct HostState: ~Copyable {
     kernelThreads = .allocate(capacity: workers)
     names = NameTable()
     monitor = Monitor()
+    uncountedMonitor = Unmanaged.passUnretained(monitor)
   }
 
   deinit {
@@ -199,6 +214,10 @@ struct InboxEntry {
 typealias InboxEntryRef = UnsafeMutablePointer<InboxEntry>
 
 extension UnsafeMutablePointer where Pointee == HostState {
+  /// See to it that the monitor runs, now that there is something to watch. Any kernel thread.
+  @inline(__always)
+  func watch() { pointee.uncountedMonitor._withUnsafeGuaranteedRef { $0.start(self) } }
+
   func shared(_ cpu: Int) -> UnsafeMutablePointer<CPUShared> { pointee.sharedBlock(cpu) }
 
   func nextPortID() -> UInt64 { pointee.takePortID() }
@@ -300,9 +319,6 @@ extension UnsafeMutablePointer where Pointee == HostState {
     pointee.lifeLock.unlock()
   }
 
-  /// All of them: there is more to do than those that run can.
-  func startMoreWorkers() { startWorkers(through: pointee.workerCount - 1) }
-
   /// Be worker `cpu` on this kernel thread until the host stops.
   func runWorker(_ cpu: Int) {
     let gd = GlobalDataRef.allocate(capacity: 1)
@@ -387,7 +403,7 @@ public final class Host: Sendable {
         ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport,
         listener: listener))
     if background {
-      state.pointee.monitor.start(state)
+      state.watch()
       state.startWorkers(through: 0)
     } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
@@ -432,6 +448,7 @@ public final class Host: Sendable {
   public func shutdown() {
     guard !isShutDown.exchange(true, ordering: .acquiringAndReleasing) else { return }
     state.drain()
+    state.meetLoops()
     state.pointee.monitor.join()
     state.joinWorkers(from: 0)
     state.pointee.pool.stop()

@@ -23,9 +23,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     thread.initialize(
       to: Thread(
         host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
-        name: options.name?.copy(), cpu: home, priority: options.priority))
+        name: options.name.map(copyCString), cpu: home, priority: options.priority))
     thread.pointee.node = WaitNode(thread: thread)
-    thread.pointee.timer = Timer(.wait, subject: UnsafeMutableRawPointer(thread))
     if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
     if options.daemon { thread.pointee.flags.insert(.daemon) }
     if options.sharing { thread.pointee.flags.insert(.sharing) }
@@ -63,7 +62,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     mycpuIfWorker?.note(.begin, object)
     let host = pointee.host
     if host.pointee.allThreads.add(1, ordering: .relaxed).oldValue > 0 {
-      host.pointee.monitor.start(host)
+      host.watch()
     }
     if !pointee.flags.contains(.daemon) { host.pointee.liveThreads.add(1, ordering: .relaxed) }
     let home = cpu
@@ -202,12 +201,31 @@ extension UnsafeMutablePointer where Pointee == Thread {
   public func takeInterrupt() -> Bool {
     let hasBeenTold = pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)
     guard
-      hasBeenTold
+      hasBeenTold || takeOwedInterrupt()
         || lwkt_was_interrupted() && pointee.host.isInterruptible(self) && lwkt_take_interrupt()
     else { return false }
     // Now it tells somebody, who waits for that. It may not have been made urgent yet, if it was running
     // when Ctrl-C came.
     beUrgent(nanoseconds: 50_000_000, then: priority)
+    return true
+  }
+
+  /// Ctrl-C has ended the wait for an answer. Its sender has been asked to give up, and is waited for: the
+  /// error is still to come, and another Ctrl-C is to end that wait too. The thread itself.
+  public func oweInterrupt() {
+    guard pointee.host.isInterruptible(self),
+      pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)
+    else { return }
+    pointee.host.pointee.owesInterrupt = true
+  }
+
+  var owesInterrupt: Bool {
+    pointee.host.isInterruptible(self) && pointee.host.pointee.owesInterrupt
+  }
+
+  private func takeOwedInterrupt() -> Bool {
+    guard owesInterrupt else { return false }
+    pointee.host.pointee.owesInterrupt = false
     return true
   }
 
@@ -248,7 +266,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       woken = thread
     }
     let notify = pointee.notify
-    pointee.notify = nil
+    if notify != nil { pointee.notify = nil }
     pointee.waitable.lock.unlock()
     if holdsObjects { pointee.host.registerEnded(self) }
     // One that was made meanwhile is closed here, or by its maker: see `messagePort`.
@@ -257,7 +275,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     tellPorts(notify)
     if !succeeded, !pointee.noticed.load(ordering: .acquiring) {
       object.retainObject()
-      pointee.timer = Timer(.unnoticed, subject: UnsafeMutableRawPointer(self))
+      pointee.timer = Timer(.unnoticed)
       ownTimer.pointee.deadline = gd.readClock() &+ 1_000_000_000
       gd.armTimer(ownTimer)
       gd.pointee.unnoticedTimers += 1
@@ -362,6 +380,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if let inheritance = pointee.inheritance {
       Unmanaged<AnyObject>.fromOpaque(inheritance).release()
     }
+    if let extras = pointee.extras { extras.release() }
     if let reason = abortReason {
       reason.dispose()
       reason.deallocate()
@@ -369,18 +388,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .relaxed)) {
       port.object.releaseObject()
     }
-    var entry = pointee.notify
-    while let current = entry {
-      entry = current.pointee.next
-      current.pointee.port.object.releaseObject()
-      current.deallocate()
-    }
-    pointee.systemCall?.release()
+    pointee.destroyRarities()
     pointee.request?.object.releaseObject()
-    pointee.pathForChildren?.release()
     pointee.parentPath?.release()
     pointee.name?.deallocate()
-    pointee.waitText?.deallocate()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }
@@ -500,7 +511,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   private func fireUnnoticed(_ timer: TimerRef) {
-    timer.pointee.subject.unsafelyUnwrapped.thread.reportIfUnnoticed()
+    timer.thread.reportIfUnnoticed()
   }
 }
 
@@ -532,6 +543,13 @@ extension UnsafeMutablePointer where Pointee == Thread {
 }
 
 /// A C copy of `text`, the caller's to deallocate.
+func copyCString(_ text: UnsafePointer<CChar>) -> UnsafeMutablePointer<CChar> {
+  let count = strlen(text) + 1
+  let copy = UnsafeMutablePointer<CChar>.allocate(capacity: count)
+  copy.initialize(from: text, count: count)
+  return copy
+}
+
 func copyCString(_ text: String) -> UnsafeMutablePointer<CChar> {
   var text = text
   return text.withUTF8 { bytes in

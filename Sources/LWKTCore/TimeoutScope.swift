@@ -12,7 +12,8 @@ import Synchronization
 /// as a scope is due its timer is armed again, so that the monitor goes on signalling a worker on which
 /// the thread computes.
 public struct TimeoutScope {
-  var timer: Timer
+  /// First, so that the scope is found from it: see `Timer`.
+  var timer = Timer(.scope)
   var thread: ThreadRef
   /// The machine that entered it, if that is not the thread's own.
   let machine: UnsafeMutableRawPointer?
@@ -82,13 +83,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let scope = TimeoutScopeRef.allocate(capacity: 1)
     scope.initialize(
       to: TimeoutScope(
-        timer: Timer(.scope, subject: UnsafeMutableRawPointer(scope)), thread: self,
-        machine: machine == pointee.machine ? nil : machine, outer: pointee.scopes,
+        thread: self, machine: machine == pointee.machine ? nil : machine, outer: pointee.scopes,
         isTimed: deadline != .max))
     pointee.scopes = scope
     if scope.pointee.machine != nil { lwkt_count_scoped_coroutine(1) }
     guard deadline != .max else { return scope }
-    pointee.host.pointee.monitor.start(pointee.host)
+    pointee.host.watch()
     let timer = addressOf(&scope.pointee.timer)
     timer.pointee.deadline = deadline
     let now = mycpu.readClock()

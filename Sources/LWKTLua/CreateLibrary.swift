@@ -36,7 +36,7 @@ package func create(_ L: OpaquePointer?) -> Int32 {
     shareStart(L, thread, creator, functionAt)
   } else {
     thread.pointee.payload = start
-    if let settings = currentSettings(L) { thread.give(settings) }
+    passSettings(L, to: thread)
   }
   lwkt_pushfirst(L, thread.object, Int32(ObjectKind.thread.rawValue))
   thread.object.retainObject()
@@ -125,8 +125,12 @@ private func readOption(_ L: LuaState, _ options: inout ThreadOptions) -> Bool {
   if same(name, "daemon") { return readFlag(L, &options.daemon) }
   if same(name, "nostart") { return readFlag(L, &options.noStart) }
   if same(name, "name") {
-    options.name = nameArgument(L, -1)
-    return options.name != nil
+    // The table of options keeps it.
+    guard lua_type(L, -1) == LUA_TSTRING else { return false }
+    var length = 0
+    let name = lua_tolstring(L, -1, &length).unsafelyUnwrapped
+    options.name = UnsafePointer(name)
+    return strlen(name) == length
   }
   guard let value = integerArgument(L, -1) else { return false }
   if same(name, "pri") {

@@ -36,6 +36,9 @@ package final class LuaProgram: Sendable {
     public init() {}
   }
 
+  /// What stock Lua says of itself.
+  package static var luaCopyright: String { String(cString: lwkt_lua_copyright()) }
+
   private let lua: LuaHost
   private let status = Atomic<Int32>(0)
 
@@ -56,6 +59,7 @@ package final class LuaProgram: Sendable {
   ) {
     if settings.ignoresEnvironment { lwkt_ignore_environment() }
     if settings.refusesBytecode { lwkt_refuse_bytecode() }
+    if prompt != nil { lwkt_have_prompt() }
     lua = LuaHost(
       workers: workers, functions: [], sysport: sysport, background: false, prompt: prompt,
       policy: Policy(), listener: listener)
