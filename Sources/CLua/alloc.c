@@ -25,9 +25,10 @@
 #define HANDLE_SIZE (LWKT_USERDATA_HEAD + sizeof(struct lwkt_handle))
 
 /* Is this userdata's block that of a handle? Then give its reference back. */
-static void give_back(void *block) {
-  void *object = ((struct lwkt_handle *)((char *)block + LWKT_USERDATA_HEAD))->object;
-  if (object != NULL) lwkt_s_release(object);
+static void give_back(struct lwkt_heap *heap, void *block) {
+  struct lwkt_handle *handle = (struct lwkt_handle *)((char *)block + LWKT_USERDATA_HEAD);
+  if (handle->mark == &lwkt_handle_marks[LWKT_LISTED]) heap->handles--;
+  if (handle->object != NULL) lwkt_s_release(handle->object);
 }
 
 #if defined(__has_feature)
@@ -269,7 +270,7 @@ static void *new_handle(struct lwkt_heap *heap) { return take(heap, HANDLE_CLASS
 static inline void free_block(struct lwkt_heap *heap, void *block, size_t size) {
   if (class_of(size) == NO_CLASS) return free(block);
   struct span *span = span_of(block);
-  if (span->class == HANDLE_CLASS) give_back(block);
+  if (span->class == HANDLE_CLASS) give_back(heap, block);
   *(void **)block = span->free;
   span->free = block;
   if (--span->used == 0 || span->is_full) note_room(heap->arena, span);
@@ -324,10 +325,9 @@ static void *new_handle(struct lwkt_heap *heap) {
 }
 
 static void free_block(struct lwkt_heap *heap, void *block, size_t size) {
-  (void)heap;
   if (size != HANDLE_SIZE) return free(block);
   char *start = (char *)block - PREFIX;
-  if (*(size_t *)start != 0) give_back(block);
+  if (*(size_t *)start != 0) give_back(heap, block);
   free(start);
 }
 

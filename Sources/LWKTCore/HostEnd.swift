@@ -30,6 +30,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     // An embedder may have something to do for its threads at any time.
     guard phase == HostPhase.running, !pointee.isBackground, !isFrozen else { return }
     guard pointee.liveThreads.load(ordering: .acquiring) > 0 else { return drain() }
+    guard everythingIsCollected() else { return }
     if pointee.isDeadlocked.exchange(true, ordering: .acquiringAndReleasing) { return }
     pointee.binding.reportDeadlock(deadlockReport())
     drain()

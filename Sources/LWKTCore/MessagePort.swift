@@ -304,6 +304,14 @@ extension UnsafeMutablePointer where Pointee == Port {
     return pointee.queue.first != nil || pointee.urgentQueue.first != nil
   }
 
+  /// Is there somebody who waits for what is queued here to be received, or for room?
+  var holdsOthersUp: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.queue.first != nil || pointee.urgentQueue.first != nil
+      || pointee.senders.first != nil
+  }
+
   /// Call `body`, which takes no lock, for each queued message.
   func forEachQueued(_ body: (MessageRef) -> Void) {
     pointee.waitable.lock.lock()

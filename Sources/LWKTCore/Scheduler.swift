@@ -353,6 +353,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
     stopIfAsked()
     collectCyclesIfDue()
+    examineHeapsIfDue()
     readClock()
     if lwkt_was_interrupted() { pointee.host.pointee.monitor.start(pointee.host) }
     watchOver()
