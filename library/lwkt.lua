@@ -48,7 +48,7 @@
 ---@field idle_sleeps integer Times it had nothing to do and slept.
 ---@field threads_created integer Threads created by threads on it.
 ---@field threads_ended integer Threads that ended on it.
----@field threads_joined integer Threads whose ends were waited for by threads on it.
+---@field threads_joined integer Times a thread that it was woken for went to its waker's worker instead.
 ---@field threads_given integer Runnable threads given to workers that had none.
 ---@field threads_taken integer Runnable threads got from other workers.
 ---@field work_requests integer Times it asked another worker for threads.

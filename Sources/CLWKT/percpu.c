@@ -29,7 +29,7 @@ int lwkt_futex_wait(const void *word, uint32_t expected, int64_t timeout_ns) {
   return errno;
 }
 
-void lwkt_futex_wake(const void *word, int count) {
+LWKT_ASYNC void lwkt_futex_wake(const void *word, int count) {
   int saved = errno;
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
   errno = saved;
@@ -64,6 +64,21 @@ void lwkt_unblock_signal(int number) {
   sigemptyset(&one);
   sigaddset(&one, number);
   pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
+
+/* The thread sanitizer puts its own handler in front of those that `sigaction` sets, and calls these
+ * at the next call that it intercepts. A loop in Lua makes none. The function has a second name, which
+ * it leaves alone. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+int __sigaction(int number, const struct sigaction *action, struct sigaction *old);
+#define sigaction(number, action, old) __sigaction(number, action, old)
+#endif
+#endif
+
+void lwkt_handle_signal(int number, void (*handler)(int)) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+  sigaction(number, &action, NULL);
 }
 
 /* The beginning of a small file as text: false if there is none. Without stdio, which would cost more
@@ -121,32 +136,24 @@ static _Atomic(_Atomic(bool) *) interrupt_attention;
 static _Atomic(bool) was_interrupted;
 static _Atomic(bool) never_kills;
 
-static void on_interrupt(int number) {
+LWKT_ASYNC static void on_interrupt(int number) {
+  static const struct sigaction deadly = {.sa_handler = SIG_DFL};
   int saved = errno;
-  if (!atomic_load(&never_kills)) signal(number, SIG_DFL);
+  if (!atomic_load(&never_kills)) sigaction(number, &deadly, NULL);
   atomic_store(&was_interrupted, true);
   uint32_t *word = atomic_load(&interrupt_word);
   __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
   lwkt_futex_wake(word, 1);
   atomic_store(atomic_load(&interrupt_attention), true);
   /* Lua code that runs here is interrupted as if it were to be preempted. */
-  raise(SIGURG);
+  tgkill(getpid(), gettid(), SIGURG);
   errno = saved;
-}
-
-static void arm_interrupt(void) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = on_interrupt;
-  action.sa_flags = SA_RESTART;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, NULL);
 }
 
 void lwkt_catch_interrupt(void *word, void *attention) {
   atomic_store(&interrupt_attention, attention);
   atomic_store(&interrupt_word, word);
-  arm_interrupt();
+  lwkt_handle_signal(SIGINT, on_interrupt);
 }
 
 bool lwkt_was_interrupted(void) {

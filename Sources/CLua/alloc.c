@@ -1,11 +1,13 @@
 /* alloc.c: the memory of Lua heaps.
  *
  * A heap is used by one kernel thread at a time, and Lua says the size of what it frees. So small
- * blocks need no lock and no header: each size class of a heap has its own *spans*, aligned pieces
- * of 16 KB in which blocks of one size lie side by side. A span's header is found from a block's
- * address. Blocks that have never been used are not touched, so that a heap with little in it has
- * few resident pages. A span without blocks goes back to the pool of all heaps, for any class; what
- * the pool has too much of it gives back to the kernel.
+ * blocks need no lock and no header: each size class of a heap has its own *spans* (CLWKT/memory.c) in
+ * which blocks of one size lie side by side. A span's header is found from a block's address. Blocks
+ * that have never been used are not touched. A span without blocks goes back for any use.
+ *
+ * But most classes of most heaps hold a few blocks, and a span has a page resident at least. So the
+ * first 4 KB of each class lie in spans that all classes of the heap have in common, which are given
+ * back with the heap.
  *
  * Classes are 8 bytes apart up to 128, 16 up to 256; one more fits the stack of a coroutine that has
  * never grown. Everything else is malloc's.
@@ -19,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* A handle is a userdata: its bytes are behind Lua's header, at the end of the block. */
 #define HANDLE_SIZE (LWKT_USERDATA_HEAD + sizeof(struct lwkt_handle))
@@ -31,16 +32,9 @@ static void give_back(struct lwkt_heap *heap, void *block) {
   if (handle->object != NULL) lwkt_s_release(handle->object);
 }
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PLAIN_MALLOC 1
-#endif
-#endif
+#ifndef LWKT_PLAIN_MALLOC
 
-#ifndef PLAIN_MALLOC
-
-#define SPAN_BYTES ((size_t)16384)
-#define REGION_SPANS 256
+#define SPAN_BYTES LWKT_SPAN_BYTES
 #define STACK_SIZE ((2 * LUA_MINSTACK + 5) * 16)
 enum {
   SMALL_CLASSES = 16 + 8, /* up to 128, up to 256 */
@@ -48,10 +42,11 @@ enum {
   HANDLE_CLASS,
   CLASSES,
   NO_CLASS = CLASSES,
+  COMMON_CLASS, /* of a span with blocks of all classes but handles */
 };
 
 struct span {
-  struct span *next; /* in a list of spans with room, or of empty ones */
+  struct span *next; /* in a list of spans with room */
   struct span *previous;
   void *free;      /* blocks given back, linked through their first word */
   uint32_t unused; /* offset of the first block that has never been used */
@@ -59,23 +54,27 @@ struct span {
   uint32_t used;   /* blocks in use */
   uint16_t class;
   bool is_full;    /* in no list: it had no room when it was last looked at */
+  bool is_common;  /* no span: it stands for a class's blocks in common ones, and has no unused ones */
 };
 
 /* Blocks begin at a multiple of 64 behind the header. */
 #define SPAN_HEAD ((uint32_t)64)
 _Static_assert(sizeof(struct span) <= 64, "a span's header");
 
+/* How much of each class is in common spans, and how much of it is taken from there at a time. */
+#define COMMON_BYTES ((uint32_t)4096)
+#define RUN_BYTES ((uint32_t)256)
+
 struct lwkt_arena {
   struct span *current[CLASSES]; /* the span that blocks are taken from */
   struct span *partial[CLASSES]; /* others with room */
   struct span *spare;            /* one empty span, so that a boundary is not crossed to and fro */
+  struct span *common;           /* the common spans, the one with unused memory first */
+  uint32_t run_bytes[CLASSES];   /* taken from there */
+  struct span few[CLASSES];      /* what stands for the blocks there */
 };
 
-static struct span no_span = {.unused = SPAN_BYTES, .size = 8, .is_full = true};
-
-static inline struct span *span_of(void *block) {
-  return (struct span *)((uintptr_t)block & ~(uintptr_t)(SPAN_BYTES - 1));
-}
+static inline struct span *span_of(void *block) { return lwkt_span_of(block); }
 
 static inline int class_of(size_t size) {
   if (size <= 128) return (int)((size + 7) >> 3) - 1;
@@ -87,91 +86,6 @@ static uint32_t size_of_class(int class) {
   if (class < 16) return (uint32_t)(class + 1) * 8;
   if (class < SMALL_CLASSES) return (uint32_t)(class - 16 + 9) * 16;
   return class == STACK_CLASS ? STACK_SIZE : (uint32_t)((HANDLE_SIZE + 7) & ~(size_t)7);
-}
-
-/* ---- the pool of empty spans, for all heaps ---- */
-
-/* Resident spans that are kept, 8 MB; the memory of the rest is given back to the kernel. */
-#define POOL_RESIDENT 512
-
-static struct {
-  char lock;
-  struct span *resident;
-  size_t resident_count;
-  struct span **returned; /* a stack; their pages hold nothing */
-  size_t returned_count;
-  size_t returned_capacity;
-  char *region; /* what has never been used */
-  size_t region_left;
-} pool;
-
-static void lock_pool(void) {
-  int spins = 0;
-  while (__atomic_test_and_set(&pool.lock, __ATOMIC_ACQUIRE)) {
-    if (++spins & 127) lwkt_cpu_pause(); else lwkt_thread_yield();
-  }
-}
-
-static void unlock_pool(void) { __atomic_clear(&pool.lock, __ATOMIC_RELEASE); }
-
-static void *new_region(void) {
-  size_t bytes = (REGION_SPANS + 1) * SPAN_BYTES;
-  char *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (start == MAP_FAILED) return NULL;
-  return (void *)(((uintptr_t)start + SPAN_BYTES - 1) & ~(uintptr_t)(SPAN_BYTES - 1));
-}
-
-static struct span *take_span(void) {
-  struct span *span = NULL;
-  lock_pool();
-  if (pool.resident != NULL) {
-    span = pool.resident;
-    pool.resident = span->next;
-    pool.resident_count--;
-  } else if (pool.returned_count > 0) {
-    span = pool.returned[--pool.returned_count];
-  } else {
-    if (pool.region_left == 0 && (pool.region = new_region()) != NULL) {
-      pool.region_left = REGION_SPANS;
-    }
-    if (pool.region_left > 0) {
-      span = (struct span *)pool.region;
-      pool.region += SPAN_BYTES;
-      pool.region_left--;
-    }
-  }
-  unlock_pool();
-  return span;
-}
-
-/* With the lock held: room for one more on the stack of returned spans? */
-static bool can_return(void) {
-  if (pool.returned_count < pool.returned_capacity) return true;
-  size_t capacity = pool.returned_capacity ? pool.returned_capacity * 2 : 256;
-  struct span **grown = realloc(pool.returned, capacity * sizeof *grown);
-  if (grown == NULL) return false;
-  pool.returned = grown;
-  pool.returned_capacity = capacity;
-  return true;
-}
-
-static void give_span(struct span *span) {
-  lock_pool();
-  bool keep = pool.resident_count < POOL_RESIDENT;
-  if (!keep) {
-    unlock_pool();
-    keep = madvise(span, SPAN_BYTES, MADV_DONTNEED) != 0;
-    lock_pool();
-    if (!keep && can_return()) {
-      pool.returned[pool.returned_count++] = span;
-      unlock_pool();
-      return;
-    }
-  }
-  span->next = pool.resident;
-  pool.resident = span;
-  pool.resident_count++;
-  unlock_pool();
 }
 
 /* ---- blocks ---- */
@@ -196,8 +110,46 @@ static void unlink_partial(struct lwkt_arena *arena, struct span *span) {
 static struct lwkt_arena *new_arena(void) {
   struct lwkt_arena *arena = calloc(1, sizeof *arena);
   if (arena == NULL) return NULL;
-  for (int class = 0; class < CLASSES; class++) arena->current[class] = &no_span;
+  for (int class = 0; class < CLASSES; class++) {
+    arena->few[class] = (struct span){
+        .unused = SPAN_BYTES, .size = size_of_class(class), .class = (uint16_t)class, .is_common = true};
+    arena->current[class] = &arena->few[class];
+  }
+  arena->run_bytes[HANDLE_CLASS] = COMMON_BYTES; /* none: they are known by their span */
   return arena;
+}
+
+static struct span *new_span(struct lwkt_arena *arena, int class) {
+  struct span *span = arena->spare;
+  arena->spare = NULL;
+  if (span == NULL) span = lwkt_span_take();
+  if (span == NULL) return NULL;
+  *span = (struct span){
+      .unused = SPAN_HEAD, .size = size_of_class(class), .class = (uint16_t)class};
+  return span;
+}
+
+/* Give a class some more blocks in common spans. False without memory. */
+static bool add_run(struct lwkt_arena *arena, int class) {
+  struct span *few = &arena->few[class];
+  uint32_t bytes = few->size > RUN_BYTES ? few->size : RUN_BYTES / few->size * few->size;
+  struct span *span = arena->common;
+  if (span == NULL || span->unused + bytes > SPAN_BYTES) {
+    span = new_span(arena, class);
+    if (span == NULL) return false;
+    span->class = COMMON_CLASS;
+    span->next = arena->common;
+    arena->common = span;
+  }
+  char *start = (char *)span + span->unused;
+  for (uint32_t offset = 0; offset < bytes; offset += few->size) {
+    void **block = (void **)(start + offset);
+    *block = offset + few->size < bytes ? (char *)block + few->size : few->free;
+  }
+  few->free = start;
+  span->unused += bytes;
+  arena->run_bytes[class] += bytes;
+  return true;
 }
 
 /* The current span of the class has no room: have another. */
@@ -205,15 +157,14 @@ static struct span *next_span(struct lwkt_arena *arena, int class) {
   struct span *span = arena->partial[class];
   if (span != NULL) {
     unlink_partial(arena, span);
+  } else if (arena->run_bytes[class] < COMMON_BYTES) {
+    span = &arena->few[class];
+    if (!add_run(arena, class)) return NULL;
   } else {
-    span = arena->spare;
-    arena->spare = NULL;
-    if (span == NULL) span = take_span();
+    span = new_span(arena, class);
     if (span == NULL) return NULL;
-    *span = (struct span){
-        .unused = SPAN_HEAD, .size = size_of_class(class), .class = (uint16_t)class};
   }
-  if (arena->current[class] != &no_span) arena->current[class]->is_full = true;
+  if (arena->current[class] != span) arena->current[class]->is_full = true;
   arena->current[class] = span;
   return span;
 }
@@ -251,12 +202,12 @@ static void note_room(struct lwkt_arena *arena, struct span *span) {
     span->is_full = false;
     link_partial(arena, span);
   }
-  if (span->used > 0) return;
+  if (span->used > 0 || span->is_common) return;
   unlink_partial(arena, span);
   if (arena->spare == NULL) {
     arena->spare = span;
   } else {
-    give_span(span);
+    lwkt_span_give(span);
   }
 }
 
@@ -270,7 +221,13 @@ static void *new_handle(struct lwkt_heap *heap) { return take(heap, HANDLE_CLASS
 static inline void free_block(struct lwkt_heap *heap, void *block, size_t size) {
   if (class_of(size) == NO_CLASS) return free(block);
   struct span *span = span_of(block);
-  if (span->class == HANDLE_CLASS) give_back(heap, block);
+  if (span->class >= HANDLE_CLASS) {
+    if (span->class == HANDLE_CLASS) {
+      give_back(heap, block);
+    } else {
+      span = &heap->arena->few[class_of(size)];
+    }
+  }
   *(void **)block = span->free;
   span->free = block;
   if (--span->used == 0 || span->is_full) note_room(heap->arena, span);
@@ -290,14 +247,17 @@ void lwkt_heap_dispose(struct lwkt_heap *heap) {
   struct lwkt_arena *arena = heap->arena;
   if (arena == NULL) return;
   for (int class = 0; class < CLASSES; class++) {
-    if (arena->current[class] != &no_span) give_span(arena->current[class]);
-    while (arena->partial[class] != NULL) {
-      struct span *span = arena->partial[class];
-      arena->partial[class] = span->next;
-      give_span(span);
+    if (!arena->current[class]->is_common) lwkt_span_give(arena->current[class]);
+    for (struct span *span = arena->partial[class], *next; span != NULL; span = next) {
+      next = span->next;
+      if (!span->is_common) lwkt_span_give(span);
     }
   }
-  if (arena->spare != NULL) give_span(arena->spare);
+  for (struct span *span = arena->common, *next; span != NULL; span = next) {
+    next = span->next;
+    lwkt_span_give(span);
+  }
+  if (arena->spare != NULL) lwkt_span_give(arena->spare);
   free(arena);
   heap->arena = NULL;
 }

@@ -97,8 +97,7 @@ static int dofile(lua_State *L) {
 /* Close the running thread and its heap, whatever runs on top of them: like `lua_close` of stock Lua
  * in the same place, this never goes back there. */
 static _Noreturn void leave(lua_State *L, int status) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  lua_State *state = lua_tothread(L, -1);
+  lua_State *state = lwkt_heap_of(L)->state;
   if (lwkt_percpu()->base_L != NULL) lwkt_closethread(lwkt_percpu()->base_L);
   lwkt_percpu()->td = NULL;
   lua_close(state);

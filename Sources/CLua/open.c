@@ -37,6 +37,7 @@ static int protected_open(lua_State *L) {
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
   lua_pop(L, 1);
   lwkt_open_require(L);
+  lwkt_package_note(L);
   lua_getglobal(L, "require");
   lua_rawsetp(L, LUA_REGISTRYINDEX, lwkt_require_key());
   if (!is_main) lwkt_open_globals(L);
@@ -46,6 +47,7 @@ static int protected_open(lua_State *L) {
 lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main) {
   lua_State *L = lua_newstate(lwkt_allocate, heap);
   if (L == NULL) return NULL;
+  heap->state = L;
   lua_atpanic(L, panicked);
   *(void **)lua_getextraspace(L) = NULL;
   lwkt_open_warnings(L);

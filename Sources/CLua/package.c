@@ -39,6 +39,14 @@ void lwkt_package_push(lua_State *L, const char *field) {
   lwkt_pop(L, 2);
 }
 
+void lwkt_package_push_noted(lua_State *L) {
+  push_note(L);
+  lua_rawgeti(L, -1, PATH);
+  lua_rawgeti(L, -2, CPATH);
+  lua_rotate(L, -3, 2);
+  lwkt_pop(L, 1);
+}
+
 void lwkt_package_set(lua_State *L, const char *field) {
   push_note(L);
   lua_rawgeti(L, -1, PACKAGE);

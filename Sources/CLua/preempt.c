@@ -31,7 +31,9 @@ static void settle_hook(lua_State *L, lua_Debug *ar);
 static void script_hook(lua_State *L, lua_Debug *ar);
 
 /* Does this hook stand in front of a script's? */
-static bool is_in_front(lua_Hook hook) { return hook == preempt_hook || hook == settle_hook; }
+LWKT_ASYNC static bool is_in_front(lua_Hook hook) {
+  return hook == preempt_hook || hook == settle_hook;
+}
 
 /* ---- a script's hook ---- */
 
@@ -286,7 +288,7 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
 
 /* The hook of a C module stays: its thread goes on to the next wait. In a signal handler that comes
  * in the middle of `lua_sethook` the hook may be ours already and the mask still another's. */
-static void arm(lua_State *L) {
+LWKT_ASYNC static void arm(lua_State *L) {
   lua_Hook hook = lua_gethook(L);
   if (hook == preempt_hook && (lua_gethookmask(L) & LUA_MASKCOUNT)) return;
   if (hook != NULL && hook != script_hook && !is_in_front(hook)) return;
@@ -294,22 +296,15 @@ static void arm(lua_State *L) {
 }
 
 /* On the worker's kernel thread. Touches nothing unless the worker is inside Lua. */
-static void handler(int number) {
+LWKT_ASYNC static void handler(int number) {
   (void)number;
   int saved = errno;
-  lua_State *L = lwkt_percpu()->running_L;
+  lua_State *L = lwkt_percpu_self.running_L;
   if (L != NULL) arm(L);
   errno = saved;
 }
 
-void lwkt_preempt_install(void) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = handler;
-  action.sa_flags = SA_RESTART;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGURG, &action, NULL);
-}
+void lwkt_preempt_install(void) { lwkt_handle_signal(SIGURG, handler); }
 
 void lwkt_preempt_signal(unsigned long kernel_thread) { pthread_kill(kernel_thread, SIGURG); }
 

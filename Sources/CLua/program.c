@@ -36,6 +36,8 @@ void lwkt_report_error(lua_State *L, const char *name) {
   lua_pop(L, 1);
 }
 
+const char *lwkt_lua_copyright(void) { return LUA_COPYRIGHT; }
+
 /* ---- steps ---- */
 
 static int step_ended(lua_State *L, int status, lua_KContext number);

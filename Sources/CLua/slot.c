@@ -46,6 +46,13 @@ lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of) {
   return co;
 }
 
+void lwkt_name_main(lua_State *L, lua_State *co) {
+  lwkt_reveal(co);
+  lua_pushthread(co);
+  lua_xmove(co, L, 1);
+  lua_rawseti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+}
+
 void lwkt_reveal(lua_State *co) {
   void **mark = lwkt_inside(co);
   if (*mark == co) *mark = (char *)co + 1;

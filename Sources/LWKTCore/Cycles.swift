@@ -123,7 +123,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.holdersMade += weight
     if pointee.holdersMade >= pointee.holdersLimit {
       pointee.shared.pointee.attention.store(true, ordering: .relaxed)
-      pointee.host.pointee.monitor.start(pointee.host)
+      pointee.host.watch()
     }
   }
 

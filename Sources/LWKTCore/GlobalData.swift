@@ -42,10 +42,8 @@ public struct GlobalData: ~Copyable {
   /// When it hints again that there is work here, and how long it pauses after that.
   var nextHint: UInt64 = 0
   var hintPause = GlobalData.shortestPause
-  /// See `joinsWaker`.
-  var lastWaker = -1
-  var wakeStreak = 0
-  var wokenAt: UInt64 = 0
+  var wakings = Wakings()
+  var pace = Pace()
   /// This worker's system calls, made when first needed.
   var sysport: Sysport?
   var stacks = StackPool()

@@ -204,17 +204,17 @@ extension UnsafeMutablePointer where Pointee == Domain {
 
 extension UnsafeMutableRawPointer {
   /// May somebody wait for the end of this object's use? A request that is not answered, a port with
-  /// messages in it or senders before it. Any holder of a reference.
+  /// messages in it, before which senders may stand. Any holder of a reference.
   public var holdsOthersUp: Bool {
     switch objectKind {
     case .message: isReceiverRole && message.isUnanswered
-    case .port: port.holdsOthersUp
+    case .port: port.hasQueue
     case .thread:
       // One that may never be started.
       if thread.lifecycle == .unborn,
         let port = PortRef(bitPattern: thread.pointee.portAtomic.load(ordering: .acquiring))
       {
-        port.holdsOthersUp
+        port.hasQueue
       } else {
         false
       }

@@ -75,6 +75,11 @@ public struct HostState: ~Copyable {
   let listener: (any EventListener)?
   /// Events so far. Acquire-release: an event that follows from another has the higher number.
   let steps = Atomic<UInt64>(0)
+  /// How many cpus there are for them.
+  let cores: Int
+  /// How many domains a worker makes before threads must share: enough of them to be moved one by one,
+  /// but with workers beyond the cores no more in all, for each takes its part of the caches.
+  public let ownDomains: Int
   let spinNanoseconds: UInt64
   let ipiCapacity: Int
   private let sharedBlocks: UnsafeMutablePointer<CPUShared>
@@ -124,13 +129,14 @@ public struct HostState: ~Copyable {
   let onlyThread = Atomic<UInt>(0)
   let keepsAccount = Atomic<Bool>(false)
 
-  let messageDepot = Depot()
-  let threadDepot = Depot()
+  let depots = Depots()
   let sleepTable = SleepTable()
   let names: NameTable
   let monitor: Monitor
+  /// The same, for `watch`, which every create calls: counting references would have all workers write
+  /// to one cache line.
+  fileprivate let uncountedMonitor: Unmanaged<Monitor>
   let pool = BlockingPool()
-  let callDepot = Depot()
   let sysportOptions: SysportOptions
   /// The port that stands for the sysport, made for whoever first asks: one reference, or 0.
   let sysportPort = Atomic<UInt>(0)
@@ -146,6 +152,8 @@ public struct HostState: ~Copyable {
     self.listener = listener
     sysportOptions = sysport
     workerCount = workers
+    cores = Host.usableCPUs
+    ownDomains = max(48 * min(workers, cores) / workers, 8)
     self.binding = binding
     self.policy = policy
     self.spinNanoseconds = spinNanoseconds
@@ -160,6 +168,7 @@ public struct HostState: ~Copyable {
     kernelThreads = .allocate(capacity: workers)
     names = NameTable()
     monitor = Monitor()
+    uncountedMonitor = Unmanaged.passUnretained(monitor)
   }
 
   deinit {
@@ -210,6 +219,10 @@ struct InboxEntry {
 typealias InboxEntryRef = UnsafeMutablePointer<InboxEntry>
 
 extension UnsafeMutablePointer where Pointee == HostState {
+  /// See to it that the monitor runs, now that there is something to watch. Any kernel thread.
+  @inline(__always)
+  func watch() { pointee.uncountedMonitor._withUnsafeGuaranteedRef { $0.start(self) } }
+
   func shared(_ cpu: Int) -> UnsafeMutablePointer<CPUShared> { pointee.sharedBlock(cpu) }
 
   func nextPortID() -> UInt64 { pointee.takePortID() }
@@ -311,9 +324,6 @@ extension UnsafeMutablePointer where Pointee == HostState {
     pointee.lifeLock.unlock()
   }
 
-  /// All of them: there is more to do than those that run can.
-  func startMoreWorkers() { startWorkers(through: pointee.workerCount - 1) }
-
   /// Be worker `cpu` on this kernel thread until the host stops.
   func runWorker(_ cpu: Int) {
     let gd = GlobalDataRef.allocate(capacity: 1)
@@ -398,7 +408,7 @@ public final class Host: Sendable {
         ipiCapacity: ipiCapacity, spinNanoseconds: spin, sysport: sysport,
         listener: listener))
     if background {
-      state.pointee.monitor.start(state)
+      state.watch()
       state.startWorkers(through: 0)
     } else {
       state.pointee.startedWorkers.store(1, ordering: .releasing)
@@ -443,6 +453,7 @@ public final class Host: Sendable {
   public func shutdown() {
     guard !isShutDown.exchange(true, ordering: .acquiringAndReleasing) else { return }
     state.drain()
+    state.meetLoops()
     state.pointee.monitor.join()
     state.joinWorkers(from: 0)
     state.pointee.pool.stop()

@@ -84,8 +84,11 @@ extension UnsafeMutablePointer where Pointee == HostState {
   func meetAfterLoop() {
     pointee.endedLoops.add(1, ordering: .sequentiallyConsistent)
     if allLoopsEnded { pointee.monitor.wake() }
-    meet(withUnsafePointer(to: pointee.endedLoops) { $0 })
+    meetLoops()
   }
+
+  /// Wait until every worker has left its loop. After `drain`.
+  func meetLoops() { meet(withUnsafePointer(to: pointee.endedLoops) { $0 }) }
 
   /// This worker has ended its threads' waits: wait until the others have. Its kernel thread.
   func meetAfterWaits() {

@@ -13,21 +13,16 @@ public struct Port: ~Copyable {
   /// Receivers wait here. Its lock guards every `var` below.
   public var waitable: Waitable
   var queue = MessageQueue()
-  var urgentQueue = MessageQueue()
-  /// Senders that wait for room, in order, with their message in `pendingMessage`.
-  fileprivate var senders = WaitList()
   var isClosed = false
   /// Why it is closed: its owner's end, or `close`.
   var closure = MessageFailure.notConnected
   /// The thread that alone may receive; no reference; nil for a spin port or once it has exited.
   public fileprivate(set) var owner: ThreadRef?
   public let kind: Kind
-  /// At most so many queued messages before senders wait; 0: no limit.
-  public let limit: Int
+  /// What few ports need: see `PortRarities`. 0 until then; written under the lock.
+  let raritiesAtomic = Atomic<UInt>(0)
   /// Unique in the host's life.
   public let id: UInt64
-  /// NUL-terminated, owned, or nil.
-  public let name: UnsafeMutablePointer<CChar>?
   public let host: HostRef
   var registryNext: PortRef?
   var registryPrevious: PortRef?
@@ -82,17 +77,12 @@ public struct Port: ~Copyable {
     }
   }
 
-  init(
-    kind: Kind, owner: ThreadRef?, limit: Int, id: UInt64, name: UnsafeMutablePointer<CChar>?,
-    host: HostRef
-  ) {
+  init(kind: Kind, owner: ThreadRef?, id: UInt64, host: HostRef) {
     self.host = host
     waitable = Waitable(.port)
     self.kind = kind
     self.owner = owner
-    self.limit = limit
     self.id = id
-    self.name = name
   }
 }
 
@@ -102,12 +92,10 @@ extension UnsafeMutablePointer where Pointee == Port {
     kind: Port.Kind, owner: ThreadRef? = nil, limit: Int = 0, name: String? = nil, host: HostRef,
     id: UInt64? = nil
   ) -> PortRef {
-    let port = PortRef.allocate(capacity: 1)
+    let port = ObjectPools.allocatePort()
     port.initialize(
-      to: Port(
-        kind: kind, owner: owner, limit: limit, id: id ?? host.nextPortID(),
-        name: name.map(copyCString),
-        host: host))
+      to: Port(kind: kind, owner: owner, id: id ?? host.nextPortID(), host: host))
+    if limit > 0 || name != nil { port.pointee.makeRarities(limit, name.map(copyCString)) }
     host.register(port)
     return port
   }
@@ -123,9 +111,9 @@ extension UnsafeMutablePointer where Pointee == Port {
   func destroy() {
     close(.peerExited)
     pointee.host.unregister(self)
-    pointee.name?.deallocate()
+    pointee.destroyRarities()
     deinitialize(count: 1)
-    deallocate()
+    ObjectPools.freePort(self)
   }
 
   /// How reports name it: `port 12 (jobs)`.
@@ -138,7 +126,7 @@ extension UnsafeMutablePointer where Pointee == Port {
   public var count: Int {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }
-    return pointee.queue.count + pointee.urgentQueue.count
+    return pointee.queuedCount
   }
 
   /// Why it takes nothing any more. Closed.
@@ -177,7 +165,7 @@ extension UnsafeMutablePointer where Pointee == Port {
       pointee.waitable.lock.unlock()
       return .closed
     }
-    if let thread, pointee.limit > 0, isFull {
+    if let thread, pointee.rarities != nil, isFull {
       return waitForRoom(message, thread)
     }
     let woken = deliver(message)
@@ -215,8 +203,8 @@ extension UnsafeMutablePointer where Pointee == Port {
   }
 
   private var isFull: Bool {
-    pointee.queue.count + pointee.urgentQueue.count >= pointee.limit
-      || pointee.senders.first != nil
+    pointee.limit > 0
+      && (pointee.queuedCount >= pointee.limit || pointee.firstSender != nil)
   }
 
   /// Lock held. To the first receiver that takes it, else to the queue. Returns the threads to
@@ -236,11 +224,7 @@ extension UnsafeMutablePointer where Pointee == Port {
       }
     }
     message.pointee.queuedOn.store(UInt(bitPattern: self), ordering: .relaxed)
-    if message.pointee.flags.contains(.urgent) {
-      pointee.urgentQueue.append(message)
-    } else {
-      pointee.queue.append(message)
-    }
+    pointee.enqueue(message)
     return woken
   }
 
@@ -250,7 +234,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     thread.pointee.pendingMessage = message
     thread.pointee.sendingMessage = message
     let ticket = thread.beginWait(.send, on: object)
-    thread.enqueueNode(on: waitable, list: addressOf(&pointee.senders), ticket: ticket)
+    thread.enqueueNode(on: waitable, ticket: ticket, mode: .room)
     pointee.waitable.lock.unlock()
     return thread.abortedMeanwhile(ticket: ticket) ? .waitOver : .waiting
   }
@@ -292,31 +276,23 @@ extension UnsafeMutablePointer where Pointee == Port {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }
     return (
-      pointee.queue.count + pointee.urgentQueue.count, pointee.waitable.waiters.count,
-      pointee.senders.count, pointee.isClosed
+      pointee.queuedCount, pointee.waitable.waiters.count,
+      pointee.rarities?.pointee.senders.count ?? 0, pointee.isClosed
     )
   }
 
-  /// Is there a message in its queues? For `Cycles.swift`, like the next.
+  /// Is there a message in its queues? For `Cycles.swift`, like the next, and `HeapCollection.swift`.
   var hasQueue: Bool {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }
-    return pointee.queue.first != nil || pointee.urgentQueue.first != nil
-  }
-
-  /// Is there somebody who waits for what is queued here to be received, or for room?
-  var holdsOthersUp: Bool {
-    pointee.waitable.lock.lock()
-    defer { pointee.waitable.lock.unlock() }
-    return pointee.queue.first != nil || pointee.urgentQueue.first != nil
-      || pointee.senders.first != nil
+    return pointee.queuedCount > 0
   }
 
   /// Call `body`, which takes no lock, for each queued message.
   func forEachQueued(_ body: (MessageRef) -> Void) {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }
-    for first in [pointee.queue.first, pointee.urgentQueue.first] {
+    for first in [pointee.queue.first, pointee.rarities?.pointee.urgentQueue.first] {
       var message = first
       while let current = message {
         message = current.pointee.next
@@ -336,8 +312,10 @@ extension UnsafeMutablePointer where Pointee == Port {
       return false
     }
     message.pointee.queuedOn.store(0, ordering: .relaxed)
-    if !pointee.queue.remove(message) { _ = pointee.urgentQueue.remove(message) }
-    let woken = pointee.senders.first == nil ? nil : admitSender()
+    if !pointee.queue.remove(message) {
+      _ = pointee.rarities?.pointee.urgentQueue.remove(message)
+    }
+    let woken = pointee.firstSender == nil ? nil : admitSender()
     pointee.waitable.lock.unlock()
     if let woken { lwktSchedule(woken) }
     return true
@@ -354,9 +332,9 @@ extension UnsafeMutablePointer where Pointee == Port {
     into message: inout MessageRef?
   ) -> WaitResult {
     pointee.waitable.lock.lock()
-    if let next = pointee.urgentQueue.pop() ?? pointee.queue.pop() {
+    if let next = pointee.popUrgent() ?? pointee.queue.pop() {
       next.pointee.queuedOn.store(0, ordering: .relaxed)
-      let woken = pointee.senders.first == nil ? nil : admitSender()
+      let woken = pointee.firstSender == nil ? nil : admitSender()
       pointee.waitable.lock.unlock()
       if let woken { lwktSchedule(woken) }
       mycpu.note(.receive, next.object)
@@ -377,17 +355,13 @@ extension UnsafeMutablePointer where Pointee == Port {
   /// Lock held, room was just made: the first waiting sender's message comes in.
   @inline(never)
   private func admitSender() -> ThreadRef? {
-    guard let node = pointee.senders.popClaimed() else { return nil }
+    guard let node = pointee.rarities?.pointee.senders.popClaimed() else { return nil }
     let thread = node.pointee.thread
     let message = thread.pointee.pendingMessage.unsafelyUnwrapped
     thread.pointee.pendingMessage = nil
     thread.pointee.wakeReason = .ready
     message.pointee.queuedOn.store(UInt(bitPattern: self), ordering: .relaxed)
-    if message.pointee.flags.contains(.urgent) {
-      pointee.urgentQueue.append(message)
-    } else {
-      pointee.queue.append(message)
-    }
+    pointee.enqueue(message)
     return thread
   }
 
@@ -404,7 +378,9 @@ extension UnsafeMutablePointer where Pointee == Port {
     pointee.isClosed = true
     pointee.owner = nil
     var woken: ThreadRef?
-    while let node = pointee.waitable.waiters.popClaimed() ?? pointee.senders.popClaimed() {
+    while let node = pointee.waitable.waiters.popClaimed()
+      ?? pointee.rarities?.pointee.senders.popClaimed()
+    {
       let thread = node.pointee.thread
       thread.pointee.wakeReason = .gone
       thread.pointee.wakeIndex = node.pointee.index
@@ -412,7 +388,7 @@ extension UnsafeMutablePointer where Pointee == Port {
       woken = thread
     }
     var orphans: MessageRef?
-    while let message = pointee.queue.pop() ?? pointee.urgentQueue.pop() {
+    while let message = pointee.queue.pop() ?? pointee.popUrgent() {
       message.pointee.queuedOn.store(0, ordering: .relaxed)
       message.pointee.next = orphans
       orphans = message

@@ -21,6 +21,8 @@ final class Monitor: Sendable {
     static let none: UInt32 = 0
     static let starting: UInt32 = 1
     static let started: UInt32 = 2
+    /// It has been waited for, or is no more needed: nobody starts it again.
+    static let over: UInt32 = 3
   }
   private let life = Atomic<UInt32>(Life.none)
   /// A futex: what it sleeps for.
@@ -78,11 +80,22 @@ final class Monitor: Sendable {
   }
 
   /// Wait until it has ended, which it does when the host has stopped and every loop is left: until
-  /// then threads may have to be made to let go. Nobody starts it any more.
+  /// then threads may have to be made to let go. After every loop has been left, so that it is started
+  /// by nobody but a foreign kernel thread that makes a thread too late, if anybody.
   func join() {
-    let last = life.exchange(Life.none, ordering: .acquiringAndReleasing)
-    guard last == Life.started else { return }
-    pthread_join(kernelThread, nil)
+    var last = life.load(ordering: .acquiring)
+    while true {
+      if last == Life.starting {
+        lwkt_thread_yield()
+        last = life.load(ordering: .acquiring)
+        continue
+      }
+      let turned = life.compareExchange(
+        expected: last, desired: Life.over, ordering: .acquiringAndReleasing)
+      if turned.exchanged { break }
+      last = turned.original
+    }
+    if last == Life.started { pthread_join(kernelThread, nil) }
   }
 
   /// Have it look now. Any kernel thread; async-signal-safe.
@@ -105,6 +118,7 @@ final class Monitor: Sendable {
   /// What was last seen of one worker.
   private struct Seen {
     var switches: UInt64 = 0
+    /// Since when it has been in the same turn; 0 before the first look.
     var since: UInt64 = 0
     /// When it was last signalled, and the timer that was the earliest then: it is not signalled for
     /// that one again until a tick later.
@@ -212,7 +226,7 @@ final class Monitor: Sendable {
     let isLate =
       isBusy && due <= now && (due != seen.pressedFor || now - seen.pressed >= Monitor.tick)
     if isLate { shared.pointee.attention.store(true, ordering: .releasing) }
-    if switches != seen.switches || !isBusy {
+    if switches != seen.switches || !isBusy || seen.since == 0 {
       seen.switches = switches
       seen.since = now
       if isLate, now - due >= Monitor.grace { press(host, cpu, now, due, &seen) }
@@ -221,10 +235,7 @@ final class Monitor: Sendable {
     let wanted =
       host.isDraining || shared.pointee.load.load(ordering: .relaxed) > 0
       || shared.pointee.inFlight.load(ordering: .relaxed) > 0
-    if wanted, host.pointee.startedWorkers.load(ordering: .relaxed) < host.pointee.workerCount {
-      host.startMoreWorkers()
-    }
-    if wanted { wakeAnIdleWorker(host, besides: cpu) }
+    if wanted { callForHelp(host, cpu, isLong: now &- seen.since >= host.pointee.policy.quantum) }
     // Whoever steers says himself when a thread is preempted.
     guard host.pointee.policy.steering == nil || host.isDraining else { return }
     if isAsked || isLate || (wanted && now &- seen.since >= host.pointee.policy.quantum) {
@@ -253,9 +264,16 @@ final class Monitor: Sendable {
     return seen.pressed == now ? now : seen.pressed + Monitor.tick
   }
 
-  /// A worker computes while its threads wait: somebody who sleeps might take some.
-  private func wakeAnIdleWorker(_ host: HostRef, besides busy: Int) {
-    for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring)
+  /// A worker computes while its threads wait: somebody who sleeps might take some. Workers beyond the
+  /// cores have time then only if other programs leave it to them: they are called when a thread has
+  /// run for a whole quantum.
+  private func callForHelp(_ host: HostRef, _ busy: Int, isLong: Bool) {
+    let started = host.pointee.startedWorkers.load(ordering: .acquiring)
+    let workers = host.pointee.workerCount
+    let limit = isLong ? workers : min(host.pointee.cores, workers)
+    if started < limit { host.startWorkers(through: limit - 1) }
+    guard host.pointee.active.load(ordering: .relaxed) < limit else { return }
+    for cpu in 0..<started
     where cpu != busy
       && host.shared(cpu).pointee.sleepState.load(ordering: .relaxed) != CPUShared.SleepState.awake
     {

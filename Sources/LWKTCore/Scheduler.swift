@@ -355,7 +355,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     collectCyclesIfDue()
     examineHeapsIfDue()
     readClock()
-    if lwkt_was_interrupted() { pointee.host.pointee.monitor.start(pointee.host) }
+    if lwkt_was_interrupted() { pointee.host.watch() }
     watchOver()
     drainIPIs()
     if pointee.backlog.count > 0 { flushBacklog() }
@@ -391,18 +391,18 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func fire(_ timer: TimerRef) {
     switch timer.pointee.kind {
     case .wait:
-      let thread = timer.pointee.subject.unsafelyUnwrapped.thread
+      let thread = timer.thread
       let ticket = thread.pointee.waitWord.load(ordering: .relaxed) >> 2
       if thread.claim(ticket) {
         thread.pointee.wakeReason = .timedOut
         scheduleFirst(thread)
       }
     case .scope:
-      timer.pointee.subject.unsafelyUnwrapped.assumingMemoryBound(to: TimeoutScope.self).expire()
+      timer.scope.expire()
     case .unnoticed:
-      timer.pointee.subject.unsafelyUnwrapped.thread.reportIfUnnoticed()
+      timer.thread.reportIfUnnoticed()
     case .call:
-      timer.pointee.fire?(timer.pointee.subject)
+      timer.systemCall.timerFired()
     }
   }
 
@@ -412,7 +412,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func idle() -> Bool {
     pointee.shared.pointee.isBusy.store(false, ordering: .relaxed)
     defer { pointee.shared.pointee.isBusy.store(true, ordering: .relaxed) }
-    noteTurn()
+    noteWaking()
     attend()
     if pointee.runQueue.count > 0 { return true }
     if pointee.host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped { return false }
@@ -466,7 +466,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func sleep() {
     let host = pointee.host
     let shared = pointee.shared
-    host.pointee.monitor.start(host)
+    host.watch()
     let inFlight = pointee.sysport?.inFlight ?? 0
     let state =
       pointee.sysport?.sleepsInEngine ?? false

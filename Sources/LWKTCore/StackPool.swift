@@ -78,7 +78,7 @@ public func lwktPark(outcome: RunOutcome) -> Bool {
 private func pointerToParked(_ thread: ThreadRef)
   -> UnsafeMutablePointer<UnsafeMutableRawPointer?>
 {
-  addressOf(&thread.pointee.parkedStack)
+  addressOf(&thread.pointee.madeRarities.pointee.parkedStack)
 }
 
 /// The loop on a spare stack, first settling the thread that was parked.

@@ -461,7 +461,7 @@ final class Sysport {
   }
 }
 
-/// The timer of a call has fired. Its home, in the loop.
-let systemCallTimerFired: @convention(c) (UnsafeMutableRawPointer?) -> Void = { raw in
-  mycpu.sysport.timeUp(raw.unsafelyUnwrapped.assumingMemoryBound(to: SystemCall.self))
+extension UnsafeMutablePointer where Pointee == SystemCall {
+  /// The timer has fired. Home, in the loop.
+  func timerFired() { mycpu.sysport.timeUp(self) }
 }

@@ -10,7 +10,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   @inline(never)
   private func makeSysport() -> Sysport {
-    pointee.host.pointee.monitor.start(pointee.host)
+    pointee.host.watch()
     let sysport = Sysport(self)
     pointee.sysport = sysport
     return sysport

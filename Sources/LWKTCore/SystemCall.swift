@@ -20,6 +20,8 @@ public typealias SystemCallRef = UnsafeMutablePointer<SystemCall>
 public struct SystemCall: ~Copyable {
   /// A thread waits here.
   var waitable: Waitable
+  /// Home. nanosleep's time, poll's limit. Second, so that the call is found from it: see `Timer`.
+  var timer = Timer(.call)
   /// Maker.
   public let operation: SystemCall.Operation
   /// Its row in the table.
@@ -55,8 +57,6 @@ public struct SystemCall: ~Copyable {
   var target: ObjectRef?
   /// Home. The message it will answer: one reference.
   var message: MessageRef?
-  /// Home. nanosleep's time, poll's limit.
-  var timer: Timer
   /// Home. All calls of the home that are not over.
   var activeNext: SystemCallRef?
   var activePrevious: SystemCallRef?
@@ -87,7 +87,6 @@ public struct SystemCall: ~Copyable {
     self.operation = operation
     entry = operation.entry
     arguments = InlineArray(repeating: 0)
-    timer = Timer(.call, subject: nil)
   }
 }
 
@@ -98,8 +97,6 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
   public static func make(_ operation: SystemCall.Operation) -> SystemCallRef {
     let call = ObjectPools.allocateCall()
     call.initialize(to: SystemCall(operation))
-    call.pointee.timer = Timer(
-      .call, subject: UnsafeMutableRawPointer(call), fire: systemCallTimerFired)
     if let constant = call.pointee.entry.pointee.constant {
       call.pointee.arguments[constant.index] = constant.value
     }

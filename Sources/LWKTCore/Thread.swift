@@ -22,6 +22,8 @@ public struct Thread: ~Copyable {
 
   /// Joiners wait here.
   public var waitable: Waitable
+  /// Second, so that the thread is found from it: see `Timer`.
+  var timer = Timer(.wait)
 
   // MARK: Owner, touched by every switch
 
@@ -51,8 +53,6 @@ public struct Thread: ~Copyable {
   let waitWord = Atomic<UInt64>(0)
   /// The tokens it holds or will have again. Owner.
   public internal(set) var tokens: UnsafeMutablePointer<TokenStack>?
-  /// The parked native stack it goes on with, or nil. Owner.
-  var parkedStack: UnsafeMutableRawPointer?
 
   // MARK: Atomic
 
@@ -85,12 +85,8 @@ public struct Thread: ~Copyable {
   var registry = Registry.none
   /// Has anybody seen the result? Atomic.
   let noticed = Atomic<Bool>(false)
-  /// `waitany`'s nodes.
-  var extraNodes: UnsafeMutablePointer<WaitNode>?
-  var extraNodeCount: Int32 = 0
   /// The line where it was created. Constant.
   public var createdLine: Int32 = 0
-  var timer: Timer
   /// The heap it lives in, nil before its first run. Atomic because inspection reads it.
   let domainAtomic = Atomic<UInt>(0)
   var domainNext: ThreadRef?
@@ -101,33 +97,15 @@ public struct Thread: ~Copyable {
   public var payload = Payload()
   /// What else the binding passes on to its first run, which takes it: a Swift object, one reference.
   public var inheritance: UnsafeMutableRawPointer?
-  /// The chain of `timeout` scopes it is in, innermost first. Owner.
-  public internal(set) var scopes: UnsafeMutablePointer<TimeoutScope>?
-  /// Identity of a `tsleep`. Owner, and wakers under the bucket's lock.
-  var sleepIdent = SleepIdent()
-  /// The binding's: the system call that the thread makes and waits for plainly, one reference.
-  /// Owner.
-  public var systemCall: SystemCallRef?
   /// The binding's: the request that the thread makes and whose answer it waits for plainly, one
   /// reference. Owner.
   public var request: MessageRef?
-  /// The message that waits for room in a limited port. Guarded by the port's lock.
-  var pendingMessage: MessageRef?
-  /// The message of the send under way: the reference is the sender's until it is queued. Owner.
-  public internal(set) var sendingMessage: MessageRef?
-  /// What the binding keeps for the thread. Owner; read by others once it is dead.
-  public var extras: AnyObject?
+  /// What the binding keeps for the thread, one reference. Owner; read by others once it is dead.
+  public var extras: Unmanaged<AnyObject>?
   var registryNext: ThreadRef?
   var registryPrevious: ThreadRef?
-  /// Its name for its children, made with the first of them: one reference.
-  var pathForChildren: ThreadPathRef?
-
-  /// It is urgent, because of Ctrl-C or `beUrgent`: the priority it goes back to, and when. Owner; others
-  /// read it for inspection.
-  var calmPriority: UInt8?
-  var calmAfter = UInt64.max
-  /// How long it has run, while its host kept account: nanoseconds. Owner.
-  public internal(set) var runNanoseconds: UInt64 = 0
+  /// What few threads need: see `ThreadRarities`. 0 until then.
+  let raritiesAtomic = Atomic<UInt>(0)
 
   // MARK: Constant
 
@@ -151,10 +129,6 @@ public struct Thread: ~Copyable {
 
   /// Requests received and not answered yet.
   var heldFirst: MessageRef?
-  /// What a `tsleep` was told to show: NUL-terminated, owned, or nil.
-  var waitText: UnsafeMutablePointer<CChar>?
-  /// Ports to tell of the end: one reference each.
-  var notify: UnsafeMutablePointer<NotifyEntry>?
 
   @inline(__always)
   public internal(set) var waitKind: WaitKind {
@@ -188,7 +162,6 @@ public struct Thread: ~Copyable {
     cpuAtomic = Atomic(UInt32(cpu))
     lifecycleAtomic = Atomic(Lifecycle.unborn.rawValue)
     node = WaitNode()
-    timer = Timer(.wait, subject: nil)
   }
 
   public struct Flags: OptionSet, Sendable {
@@ -235,7 +208,8 @@ public struct Thread: ~Copyable {
 
 /// What `create` may ask for.
 public struct ThreadOptions {
-  public var name: String?
+  /// Copied by `make`; whoever sets it keeps it until then. No String: threads are made in streams.
+  public var name: UnsafePointer<CChar>?
   /// Pin to this worker.
   public var cpu: Int?
   public var priority = Thread.defaultPriority

@@ -28,7 +28,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
         host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
         name: options.name.map(copyCString), cpu: home, priority: options.priority))
     thread.pointee.node = WaitNode(thread: thread)
-    thread.pointee.timer = Timer(.wait, subject: UnsafeMutableRawPointer(thread))
     if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
     if options.daemon { thread.pointee.flags.insert(.daemon) }
     if options.sharing { thread.pointee.flags.insert(.sharing) }
@@ -66,7 +65,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     mycpuIfWorker?.note(.begin, object)
     let host = pointee.host
     if host.pointee.allThreads.add(1, ordering: .relaxed).oldValue > 0 {
-      host.pointee.monitor.start(host)
+      host.watch()
     }
     if !pointee.flags.contains(.daemon) { host.pointee.liveThreads.add(1, ordering: .relaxed) }
     let home = cpu
@@ -226,7 +225,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       woken = thread
     }
     let notify = pointee.notify
-    pointee.notify = nil
+    if notify != nil { pointee.notify = nil }
     pointee.waitable.lock.unlock()
     if holdsObjects { pointee.host.registerEnded(self) }
     // One that was made meanwhile is closed here, or by its maker: see `messagePort`.
@@ -235,7 +234,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     tellPorts(notify)
     if !succeeded, !pointee.noticed.load(ordering: .acquiring) {
       object.retainObject()
-      pointee.timer = Timer(.unnoticed, subject: UnsafeMutableRawPointer(self))
+      pointee.timer = Timer(.unnoticed)
       ownTimer.pointee.deadline = gd.readClock() &+ 1_000_000_000
       gd.armTimer(ownTimer)
       gd.pointee.unnoticedTimers += 1
@@ -340,6 +339,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if let inheritance = pointee.inheritance {
       Unmanaged<AnyObject>.fromOpaque(inheritance).release()
     }
+    if let extras = pointee.extras { extras.release() }
     if let reason = abortReason {
       reason.dispose()
       reason.deallocate()
@@ -347,19 +347,11 @@ extension UnsafeMutablePointer where Pointee == Thread {
     if let port = PortRef(bitPattern: pointee.portAtomic.load(ordering: .relaxed)) {
       port.object.releaseObject()
     }
-    var entry = pointee.notify
-    while let current = entry {
-      entry = current.pointee.next
-      current.pointee.port.object.releaseObject()
-      current.deallocate()
-    }
-    pointee.systemCall?.release()
+    pointee.destroyRarities()
     pointee.request?.object.releaseObject()
-    pointee.pathForChildren?.release()
     pointee.parentPath?.release()
     pointee.createdAt?.release()
     pointee.name?.deallocate()
-    pointee.waitText?.deallocate()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }
@@ -479,7 +471,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   private func fireUnnoticed(_ timer: TimerRef) {
-    timer.pointee.subject.unsafelyUnwrapped.thread.reportIfUnnoticed()
+    timer.thread.reportIfUnnoticed()
   }
 }
 
@@ -511,6 +503,13 @@ extension UnsafeMutablePointer where Pointee == Thread {
 }
 
 /// A C copy of `text`, the caller's to deallocate.
+func copyCString(_ text: UnsafePointer<CChar>) -> UnsafeMutablePointer<CChar> {
+  let count = strlen(text) + 1
+  let copy = UnsafeMutablePointer<CChar>.allocate(capacity: count)
+  copy.initialize(from: text, count: count)
+  return copy
+}
+
 func copyCString(_ text: String) -> UnsafeMutablePointer<CChar> {
   var text = text
   return text.withUTF8 { bytes in

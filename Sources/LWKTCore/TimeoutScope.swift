@@ -5,7 +5,8 @@ import Synchronization
 /// One `timeout` call that a thread is inside of. When its time is up every wait of the thread fails
 /// until control is back where the scope was entered. Owner worker of the thread.
 public struct TimeoutScope {
-  var timer: Timer
+  /// First, so that the scope is found from it: see `Timer`.
+  var timer = Timer(.scope)
   var thread: ThreadRef
   /// The scope around this one.
   public internal(set) var outer: UnsafeMutablePointer<TimeoutScope>?
@@ -35,15 +36,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// `.max`: it has no time of its own, only `expireNow`.
   public func enterScope(deadline: UInt64) -> TimeoutScopeRef {
     let scope = TimeoutScopeRef.allocate(capacity: 1)
-    scope.initialize(
-      to: TimeoutScope(
-        timer: Timer(.scope, subject: UnsafeMutableRawPointer(scope)), thread: self,
-        outer: pointee.scopes))
+    scope.initialize(to: TimeoutScope(thread: self, outer: pointee.scopes))
     pointee.scopes = scope
     let timer = addressOf(&scope.pointee.timer)
     timer.pointee.deadline = deadline
     if deadline != .max {
-      pointee.host.pointee.monitor.start(pointee.host)
+      pointee.host.watch()
       mycpu.armTimer(timer)
     }
     return scope

@@ -1,16 +1,16 @@
 // Timer.swift: the timers of one worker.
 
-/// One thing that is to happen at a time. Embedded in whatever waits for it; the owner keeps the
-/// memory alive while the timer is armed.
+/// One thing that is to happen at a time. Embedded in whatever waits for it, at a place that its kind
+/// says, so that it need not say whose it is; the owner keeps the memory alive while the timer is armed.
 public struct Timer {
   public enum Kind: UInt8, Sendable {
-    /// The end of a thread's present wait. `subject` is the thread.
+    /// The end of a thread's present wait.
     case wait
-    /// The end of a `timeout` scope. `subject` is the scope.
+    /// The end of a `timeout` scope.
     case scope
-    /// A dead thread's error that nobody has noticed. `subject` is the thread, one reference.
+    /// A dead thread's error that nobody has noticed. It holds one reference to the thread.
     case unnoticed
-    /// Something of the binding's or the sysport's: `fire` is called with `subject`.
+    /// A system call's: its end, or the limit of what it waits for.
     case call
   }
 
@@ -18,18 +18,9 @@ public struct Timer {
   public var deadline: UInt64 = 0
   /// Where the timer is in its worker's heap; -1 when not armed.
   var index: Int32 = -1
-  public var kind: Kind
-  public var subject: UnsafeMutableRawPointer?
-  public var fire: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
+  public let kind: Kind
 
-  public init(
-    _ kind: Kind, subject: UnsafeMutableRawPointer?,
-    fire: (@convention(c) (UnsafeMutableRawPointer?) -> Void)? = nil
-  ) {
-    self.kind = kind
-    self.subject = subject
-    self.fire = fire
-  }
+  public init(_ kind: Kind) { self.kind = kind }
 
   public var isArmed: Bool { index >= 0 }
 
@@ -38,6 +29,34 @@ public struct Timer {
 }
 
 public typealias TimerRef = UnsafeMutablePointer<Timer>
+
+extension UnsafeMutablePointer where Pointee == Timer {
+  /// Where the timer is in objects that threads can wait for: it is their second field.
+  private static var offset: Int {
+    (MemoryLayout<Waitable>.size + MemoryLayout<Timer>.alignment - 1)
+      & ~(MemoryLayout<Timer>.alignment - 1)
+  }
+
+  private var object: ObjectRef { UnsafeMutableRawPointer(self) - Self.offset }
+
+  /// Whose it is, of kind `wait` or `unnoticed`.
+  var thread: ThreadRef {
+    assert(pointee.kind != .call && pointee.kind != .scope && object.thread.ownTimer == self)
+    return object.thread
+  }
+
+  /// Whose it is, of kind `call`.
+  var systemCall: SystemCallRef {
+    let call = object.assumingMemoryBound(to: SystemCall.self)
+    assert(pointee.kind == .call && addressOf(&call.pointee.timer) == self)
+    return call
+  }
+
+  /// Whose it is, of kind `scope`. There it comes first.
+  var scope: TimeoutScopeRef {
+    UnsafeMutableRawPointer(self).assumingMemoryBound(to: TimeoutScope.self)
+  }
+}
 
 /// A heap of four children a node: the earliest deadline first. Deadlines stand beside the pointers
 /// so that sifting reads one line of memory a level. Owner worker only.

@@ -57,9 +57,8 @@ public struct WaitNode {
   var previous: UnsafeMutablePointer<WaitNode>?
   /// Constant; nil only before the thread's creation is complete.
   var owner: ThreadRef?
-  /// Whose lock guards `list`; nil when the node is not in use. Owner of the thread.
+  /// Whose lock guards the list it is in; nil when the node is not in use. Owner of the thread.
   var object: UnsafeMutablePointer<Waitable>?
-  var list: UnsafeMutablePointer<WaitList>?
   var ticket: UInt64 = 0
   /// The position in `waitany`'s list, or -1.
   var index: Int32 = -1
@@ -79,9 +78,23 @@ public struct WaitNode {
     case takeValues
     /// Only say that there is something.
     case look
+    /// Room for its message: it is in a port's list of senders.
+    case room
     /// A token, for itself alone or together with other sharers.
     case exclusive
     case shared
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == WaitNode {
+  /// The list of `object` that this node is in, or is to be.
+  @inline(__always)
+  func list(of object: UnsafeMutablePointer<Waitable>) -> UnsafeMutablePointer<WaitList> {
+    if pointee.mode == .room {
+      let port = UnsafeMutableRawPointer(object).port
+      return addressOf(&port.pointee.rarities.unsafelyUnwrapped.pointee.senders)
+    }
+    return addressOf(&object.pointee.waiters)
   }
 }
 
@@ -184,21 +197,17 @@ extension UnsafeMutablePointer where Pointee == Thread {
     ).exchanged
   }
 
-  /// Link the thread's own node into `list`, by default the object's waiters. The object's lock is
-  /// held.
+  /// Link the thread's own node into the object's waiters. The object's lock is held.
   @inline(__always)
   func enqueueNode(
-    on object: UnsafeMutablePointer<Waitable>, list: UnsafeMutablePointer<WaitList>? = nil,
-    ticket: UInt64, mode: WaitNode.Mode = .take
+    on object: UnsafeMutablePointer<Waitable>, ticket: UInt64, mode: WaitNode.Mode = .take
   ) {
     let node = ownNode
-    let list = list ?? addressOf(&object.pointee.waiters)
     node.pointee.object = object
-    node.pointee.list = list
     node.pointee.ticket = ticket
     node.pointee.index = -1
     node.pointee.mode = mode
-    list.pointee.append(node)
+    node.list(of: object).pointee.append(node)
   }
 
   @inline(__always)
@@ -284,10 +293,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// Own worker; takes the object's lock unless the waker has unlinked the node already.
   @inline(__always)
   func unlinkNode(_ node: UnsafeMutablePointer<WaitNode>) {
-    guard let object = node.pointee.object, let list = node.pointee.list else { return }
+    guard let object = node.pointee.object else { return }
     node.pointee.object = nil
     object.pointee.lock.lock()
-    if node.pointee.isLinked { list.pointee.unlink(node) }
+    if node.pointee.isLinked { node.list(of: object).pointee.unlink(node) }
     object.pointee.lock.unlock()
   }
 

@@ -5,8 +5,7 @@ private func isReady(_ object: ObjectRef) -> Bool {
   switch object.objectKind {
   case .port:
     let port = object.port
-    return port.pointee.queue.first != nil || port.pointee.urgentQueue.first != nil
-      || port.pointee.isClosed
+    return port.pointee.queuedCount > 0 || port.pointee.isClosed
   case .message: return object.message.pointee.status == .done
   case .thread: return object.thread.isDead
   default: return false
@@ -40,7 +39,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
         .assumingMemoryBound(to: Waitable.self)
       let node = nodes + position
       node.pointee.object = waitable
-      node.pointee.list = addressOf(&waitable.pointee.waiters)
       node.pointee.ticket = ticket
       node.pointee.index = Int32(position)
       node.pointee.mode = .look

@@ -50,11 +50,13 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// now and then, so that threads that only take turns by the microsecond stay together.
   func hintIdleWorkers() {
     let host = pointee.host
-    let started = host.pointee.startedWorkers.load(ordering: .relaxed)
     guard host.pointee.workerCount > 1, pointee.coarseNow >= pointee.nextHint else { return }
     pointee.nextHint = pointee.coarseNow + pointee.hintPause
-    if started < host.pointee.workerCount { return host.startMoreWorkers() }
-    guard host.pointee.active.load(ordering: .relaxed) < started else { return }
+    notePace()
+    let worthwhile = workersWorthwhile
+    let started = host.pointee.startedWorkers.load(ordering: .relaxed)
+    if started < worthwhile { return host.startWorkers(through: worthwhile - 1) }
+    guard host.pointee.active.load(ordering: .relaxed) < min(started, worthwhile) else { return }
     for step in 1..<started {
       let other = (pointee.cpu + step) % started
       if host.shared(other).pointee.sleepState.load(ordering: .relaxed)
@@ -79,7 +81,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())
-    if wanted > 0, !pointee.isDraining, pointee.onlyThread == nil {
+    if wanted > 0, !pointee.isDraining, pointee.onlyThread == nil, isWorthSharing {
       if pointee.runQueue.strays > 0 { packStrays(&wanted, into: package) }
       // A thread that runs without a domain may be settling in any of them.
       if current == nil || current?.domain != nil {
@@ -183,7 +185,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   /// The answer: adopt what has come. On the asker (or, for `setcpu_self`, on the destination).
   func takeWork(_ package: UnsafeMutablePointer<WorkPackage>?, from cpu: Int) {
-    if pointee.askedCPU == cpu { pointee.askedCPU = -1 }
+    if pointee.askedCPU == cpu {
+      pointee.askedCPU = -1
+      if package != nil { forgetWakings() }
+    }
     guard let package else {
       pointee.askNext = cpu + 1
       pointee.refusals = min(pointee.refusals + 1, 6)
@@ -230,43 +235,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 }
 
-// MARK: Threads that talk to each other
-
-/// A worker's remote wakings in a row that were each followed by a short turn before threads join
-/// their waker. The higher numbered worker gives in first, so that two do not change places.
-private func streakToJoin(from waker: Int, to cpu: Int) -> Int { waker < cpu ? 16 : 48 }
-
-/// Nanoseconds of a turn that is short: less than waking a worker costs.
-private let shortTurn: UInt64 = 20_000
-
-extension UnsafeMutablePointer where Pointee == GlobalData {
-  /// The worker has run out of threads: was what it was last woken for worth it? In the loop.
-  func noteTurn() {
-    guard pointee.wokenAt != 0 else { return }
-    if readClock() &- pointee.wokenAt > shortTurn { pointee.wakeStreak = 0 }
-    pointee.wokenAt = 0
-  }
-
-  /// This worker, which has nothing else, is woken by `waker` for `thread`. When that has happened
-  /// many times in a row for short turns only, the two sides are talking to each other, and the
-  /// thread's domain moves to the waker's worker: a switch there costs less than a wake-up here.
-  func joinsWaker(_ thread: ThreadRef, _ waker: Int) -> Bool {
-    if waker != pointee.lastWaker {
-      pointee.lastWaker = waker
-      pointee.wakeStreak = 0
-    }
-    pointee.wakeStreak += 1
-    pointee.wokenAt = readClock()
-    guard pointee.wakeStreak > streakToJoin(from: waker, to: pointee.cpu),
-      let domain = thread.domain, domain.pointee.isAdopted, domain.pointee.anchored == 0
-    else { return false }
-    pointee.wakeStreak = 0
-    pointee.wokenAt = 0
-    count(.threadsJoined)
-    depart(Departure(domain: domain, thread: thread, cpu: waker))
-    return true
-  }
-}
+// MARK: Moving by request
 
 extension UnsafeMutablePointer where Pointee == Thread {
   /// Its wait timer and those of its timeout scopes. Owner.
@@ -316,7 +285,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     depart(departure)
   }
 
-  private func depart(_ departure: Departure) {
+  /// Send a domain off; its thread `thread`, which is on no queue, is runnable when it arrives.
+  func depart(_ departure: Departure) {
     departure.thread.pointee.flags.insert(.wokenInTransit)
     let package = UnsafeMutablePointer<WorkPackage>.allocate(capacity: 1)
     package.initialize(to: WorkPackage())

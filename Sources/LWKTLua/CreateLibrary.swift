@@ -36,7 +36,7 @@ package func create(_ L: OpaquePointer?) -> Int32 {
     shareStart(L, thread, creator, functionAt)
   } else {
     thread.pointee.payload = start
-    if let settings = currentSettings(L) { thread.give(settings) }
+    passSettings(L, to: thread)
   }
   lwkt_pushfirst(L, thread.object, Int32(ObjectKind.thread.rawValue))
   thread.object.retainObject()
@@ -127,8 +127,10 @@ private func readOption(_ L: LuaState, _ options: inout ThreadOptions) -> Bool {
   if same(name, "daemon") { return readFlag(L, &options.daemon) }
   if same(name, "nostart") { return readFlag(L, &options.noStart) }
   if same(name, "name") {
-    options.name = stringArgument(L, -1)
-    return options.name != nil
+    // The table of options keeps it.
+    guard lua_type(L, -1) == LUA_TSTRING else { return false }
+    options.name = UnsafePointer(lua_tolstring(L, -1, nil))
+    return true
   }
   guard let value = integerArgument(L, -1) else { return false }
   if same(name, "pri") {

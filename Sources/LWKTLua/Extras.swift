@@ -35,12 +35,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
   var extras: ThreadExtras {
     if let extras = existingExtras { return extras }
     let extras = ThreadExtras()
-    pointee.extras = extras
+    pointee.extras = .passRetained(extras)
     return extras
   }
 
   var existingExtras: ThreadExtras? {
-    pointee.extras.map { unsafeDowncast($0, to: ThreadExtras.self) }
+    pointee.extras.map { unsafeDowncast($0.takeUnretainedValue(), to: ThreadExtras.self) }
   }
 
   var death: Death? { existingExtras?.death }

@@ -14,7 +14,8 @@ extension LuaHeap {
   mutating func startCollector() -> Bool {
     guard let domain, lua_checkstack(state, 8) != 0 else { return false }
     var options = ThreadOptions()
-    options.name = "collector"
+    let name: StaticString = "collector"
+    options.name = UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
     options.daemon = true
     options.sharing = true
     options.priority = Thread.highestPriority

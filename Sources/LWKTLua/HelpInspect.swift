@@ -82,7 +82,7 @@ let inspectHelp = HelpSubject(
     HelpEntry(.field, "lwkt.stat[].threads_ended", "integer", "Threads that ended on it."),
     HelpEntry(
       .field, "lwkt.stat[].threads_joined", "integer",
-      "Threads whose ends were waited for by threads on it."),
+      "Times a thread that it was woken for went to its waker's worker instead."),
     HelpEntry(
       .field, "lwkt.stat[].threads_given", "integer",
       "Runnable threads given to workers that had none."),

@@ -20,8 +20,10 @@ struct LuaHeap {
   let isMain: Bool
   /// Made for one thread, because of `maxmem`.
   var isPrivate = false
-  /// The `package` settings its threads were created with.
+  /// The `package` settings its threads were created with; nil: those it began with, which are kept
+  /// beside them once there are others.
   var settings: PackageSettings?
+  var firstSettings: PackageSettings?
 
   /// The locals of a prompt's earlier lines: what identifies each variable (`lua_upvalueid`).
   var promptLocals: Set<UInt> = []

@@ -261,6 +261,7 @@ public final class LuaHost: Sendable {
     }
     let slot = heap.pointee.takeSlot()
     guard let L = lwkt_newthread(main, slot, -1) else { return }
+    lwkt_name_main(main, L)
     _ = lua_checkstack(L, 8)
     lwkt_move(main, L, 1)
     do throws(LuaValueProblem) {

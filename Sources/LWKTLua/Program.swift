@@ -36,6 +36,9 @@ package final class LuaProgram: Sendable {
     public init() {}
   }
 
+  /// What stock Lua says of itself.
+  package static var luaCopyright: String { String(cString: lwkt_lua_copyright()) }
+
   private let lua: LuaHost
   private let status = Atomic<Int32>(0)
 

@@ -3,15 +3,23 @@
 import CLua
 import LWKTCore
 
-/// The settings that a thread created now inherits; nil for those every heap begins with.
-/// Lua API that allocates: `lua_pushstring`, and what copying does when they have changed.
-func currentSettings(_ L: LuaState) -> PackageSettings? {
+/// Give a thread that is created now the present settings; none where they are those every heap begins
+/// with. Lua API that allocates: `lua_pushstring`, and what copying does when they have changed.
+func passSettings(_ L: LuaState, to thread: ThreadRef) {
   let heap = LuaHeap.of(L)
-  guard lwkt_package_changed(L) else { return heap.pointee.settings }
-  let settings = readSettings(L)
-  lwkt_package_note(L)
-  heap.pointee.settings = settings
-  return settings
+  if lwkt_package_changed(L) {
+    let settings = readSettings(L)
+    keepFirstSettings(L, heap)
+    lwkt_package_note(L)
+    heap.pointee.settings = settings
+  }
+  if heap.pointee.settings != nil { giveSettings(of: heap, to: thread) }
+}
+
+/// Apart, so that the usual create takes no reference.
+@inline(never)
+private func giveSettings(of heap: UnsafeMutablePointer<LuaHeap>, to thread: ThreadRef) {
+  if let settings = heap.pointee.settings { thread.give(settings) }
 }
 
 private func readSettings(_ L: LuaState) -> PackageSettings {
@@ -24,8 +32,23 @@ private func readSettings(_ L: LuaState) -> PackageSettings {
     path: packageField(L, "path"), cpath: packageField(L, "cpath"), preload: preload)
 }
 
+/// Before the heap gets settings: keep those that it began with, which are still the ones noted.
+func keepFirstSettings(_ L: LuaState, _ heap: UnsafeMutablePointer<LuaHeap>) {
+  guard heap.pointee.firstSettings == nil else { return }
+  _ = lua_checkstack(L, 4)
+  lwkt_package_push_noted(L)
+  let cpath = takeBytes(L)
+  let path = takeBytes(L)
+  heap.pointee.firstSettings = PackageSettings(path: path, cpath: cpath, preload: Payload())
+}
+
 private func packageField(_ L: LuaState, _ name: String) -> [UInt8] {
   lwkt_package_push(L, name)
+  return takeBytes(L)
+}
+
+/// Pop a string; none for what is no string.
+private func takeBytes(_ L: LuaState) -> [UInt8] {
   defer { lwkt_pop(L, 1) }
   guard lua_type(L, -1) == LUA_TSTRING else { return [] }
   var length = 0

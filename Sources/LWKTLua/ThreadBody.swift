@@ -26,14 +26,14 @@ package func turnEnded(
 private func isSurplus(_ heap: UnsafeMutablePointer<LuaHeap>) -> Bool {
   if heap.pointee.isPrivate { return true }
   let gd = mycpu
-  return !heap.pointee.isMain && gd.pointee.domainCount > ownHeaps && gd.hasSpareDomains
+  return !heap.pointee.isMain && gd.pointee.domainCount > gd.pointee.host.pointee.ownDomains
+    && gd.hasSpareDomains
 }
 
 // MARK: The first turn
 
-/// Most threads that share one heap, and how many heaps a worker makes before threads must share.
+/// Most threads that share one heap.
 private let threadsPerHeap = 1024
-private let ownHeaps = 48
 
 /// Build the thread in a heap of the worker that runs it. In the loop.
 @c(lwkt_s_first_turn)
@@ -124,8 +124,9 @@ private func chooseHeap(_ thread: ThreadRef) -> UnsafeMutablePointer<LuaHeap>? {
   }
   if thread.pointee.flags.contains(.main) { return LuaHeap.make(isMain: true) }
   if let empty = gd.pointee.emptyDomains { return LuaHeap.of(empty) }
-  if gd.pointee.domainCount >= ownHeaps,
-    let domain = gd.domainToFill(limit: threadsPerHeap, few: ownHeaps)
+  let ownDomains = gd.pointee.host.pointee.ownDomains
+  if gd.pointee.domainCount >= ownDomains,
+    let domain = gd.domainToFill(limit: threadsPerHeap, few: ownDomains)
   {
     return LuaHeap.of(domain)
   }
@@ -140,9 +141,14 @@ extension LuaHeap {
 
 /// `package.path` and the rest as the creator had them.
 private func applySettings(_ thread: ThreadRef, _ heap: UnsafeMutablePointer<LuaHeap>) {
-  guard let settings = thread.takeSettings(), heap.pointee.settings !== settings else { return }
+  let settings = thread.takeSettings()
+  guard heap.pointee.settings !== settings else { return }
+  let L = heap.pointee.state
+  keepFirstSettings(L, heap)
   heap.pointee.settings = settings
-  installSettings(heap.pointee.state, settings, heap.pointee.copyState)
+  if let installed = settings ?? heap.pointee.firstSettings {
+    installSettings(L, installed, heap.pointee.copyState)
+  }
 }
 
 // MARK: The end

@@ -32,9 +32,15 @@ extension CommandLine {
     }
     if request.showsVersion {
       print(version)
+      return 0
+    }
+    let parts = parts(of: request)
+    let prompt = endsInteractively(parts) ? Repl.makePrompt() : nil
+    // A prompt on a terminal has a greeting of its own.
+    if request.showsLuaVersion || (prompt == nil && endsInteractively(parts)) {
+      print(LuaProgram.luaCopyright)
       fflush(nil)
     }
-    if request.endsAtVersion { return 0 }
     var listener: TraceFile?
     if let path = request.trace {
       listener = TraceFile(path)
@@ -46,10 +52,9 @@ extension CommandLine {
         return 1
       }
     }
-    let parts = parts(of: request)
     let lua = LuaProgram(
       workers: request.workers ?? LuaHost.usableCPUs, settings: request.settings,
-      sysport: request.sysport, prompt: endsInteractively(parts) ? Repl.makePrompt() : nil,
+      sysport: request.sysport, prompt: prompt,
       listener: listener)
     if request.showsStatistics { lua.printStatisticsAtExit() }
     return lua.run(parts, program: program, arguments: request.arguments, zero: request.zero)

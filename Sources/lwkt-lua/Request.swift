@@ -20,14 +20,16 @@ struct Request {
   /// Where the script's name stands in `arguments`; the program's own name if there is none.
   private(set) var zero = 0
   var isInteractive = false
+  /// Lua's, as `lua -v` does.
+  var showsLuaVersion = false
+  /// Ours, and no more than that.
   var showsVersion = false
-  var endsAtVersion = false
   var showsHelp = false
   var showsStatistics = false
   private var hasStatement = false
 
   /// Is nothing asked for but what comes from the standard input?
-  var isEmpty: Bool { zero == 0 && !hasStatement && !showsVersion }
+  var isEmpty: Bool { zero == 0 && !hasStatement && !showsLuaVersion }
 
   init(_ arguments: [LuaProgram.Text]) throws(BadUsage) {
     self.arguments = arguments
@@ -82,10 +84,8 @@ struct Request {
     case _ where argument[2] != 0: break
     case UInt8(ascii: "E"): return settings.ignoresEnvironment = true
     case UInt8(ascii: "W"): return parts.append(.warnings)
-    case UInt8(ascii: "v"): return showsVersion = true
-    case UInt8(ascii: "i"):
-      isInteractive = true
-      return showsVersion = true
+    case UInt8(ascii: "v"): return showsLuaVersion = true
+    case UInt8(ascii: "i"): return isInteractive = true
     default: break
     }
     throw BadUsage("unrecognized option '" + String(cString: argument) + "'")
@@ -123,9 +123,7 @@ struct Request {
       case "--stat": showsStatistics = true
       case "--no-bytecode": settings.refusesBytecode = true
       case "--help": showsHelp = true
-      default:
-        showsVersion = true
-        endsAtVersion = true
+      default: showsVersion = true
       }
     default: throw BadUsage("unrecognized option '" + argument + "'")
     }

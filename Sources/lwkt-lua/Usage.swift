@@ -1,5 +1,6 @@
 // Usage.swift: what the command says about itself.
 
+/// What `--version` says.
 let version = "lwkt-lua 0.1.0, Lua 5.4"
 
 func usage(_ program: String) -> String {

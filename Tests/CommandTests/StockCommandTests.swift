@@ -96,7 +96,6 @@ private struct Outcome {
   private static func cleaned(_ data: Data) -> Bytes {
     var text = String(decoding: data.map { UInt16($0) }, as: UTF16.self)
     text.replace(/0x[0-9a-f]{6,}/, with: "0xADDRESS")
-    text.replace(/\A(Lua 5\.4\.\d|lwkt-lua \d)[^\n]*/, with: "VERSION")
     return text.utf16.map { UInt8(truncatingIfNeeded: $0) }
   }
 

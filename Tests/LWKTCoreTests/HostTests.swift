@@ -116,7 +116,7 @@ final class HostTests: CoreTestCase {
       let ends = Log<WakeReason>()
       rig.run {
         var options = ThreadOptions()
-        options.name = "first"
+        options.setName("first")
         first = rig.spawn(options) { script, thread in
           script.pc += 1
           guard script.pc == 1 else {
@@ -126,7 +126,7 @@ final class HostTests: CoreTestCase {
           }
           return second.waitForEnd(thread, deadline: nil, poll: false) == .waiting ? .wait : .end()
         }
-        options.name = "second"
+        options.setName("second")
         options.cpu = workers - 1
         second = rig.spawn(options) { script, thread in
           script.pc += 1
@@ -138,7 +138,7 @@ final class HostTests: CoreTestCase {
           return first.waitForEnd(thread, deadline: nil, poll: false) == .waiting ? .wait : .end()
         }
         var bystander = ThreadOptions()
-        bystander.name = "bystander"
+        bystander.setName("bystander")
         rig.spawn(bystander) { script, thread in
           script.pc += 1
           if script.pc > 1 { return .end() }
@@ -205,7 +205,7 @@ final class HostTests: CoreTestCase {
     let rig = Rig(workers: 2)
     rig.run {
       var options = ThreadOptions()
-      options.name = "dying"
+      options.setName("dying")
       rig.spawn(options) { _, _ in .fail(3) }
       options.cpu = 1
       rig.spawn(options) { _, _ in .fail(3) }
@@ -302,6 +302,41 @@ final class HostTests: CoreTestCase {
       let rig = Rig(workers: 2, spinNanoseconds: 0, background: true)
       rig.host.shutdown()
     }
+  }
+
+  /// A worker that falls asleep has the monitor started; while the host goes down it has one already.
+  func testShutdownStartsNoKernelThread() {
+    func kernelThreads() -> Set<String> {
+      Set((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? [])
+    }
+    func pass(milliseconds: UInt64) {
+      let end = later(milliseconds * 1_000_000)
+      while lwkt_nanotime() < end { usleep(1000) }
+    }
+    let rig = Rig(workers: 2, background: true)
+    let isRunning = Cell(0)
+    let before = Mutex<Set<String>>([])
+    let added = Mutex<Set<String>>(["not looked"])
+    var onSecond = ThreadOptions()
+    onSecond.cpu = 1
+    rig.spawn(onSecond) { _, _ in .end() }
+    rig.spawn { _, _ in
+      isRunning.set(1)
+      while !rig.state.isDraining { usleep(1000) }
+      for _ in 0..<3 {
+        pass(milliseconds: 10)
+        rig.host.onWorker(1) {}
+      }
+      pass(milliseconds: 10)
+      let new = kernelThreads().subtracting(before.withLock { $0 })
+      added.withLock { $0 = new }
+      return .end()
+    }
+    while isRunning.value == 0 { usleep(1000) }
+    pass(milliseconds: 20)
+    before.withLock { $0 = kernelThreads() }
+    rig.host.shutdown()
+    XCTAssertEqual(added.withLock { $0 }, [])
   }
 
   func testThreadsMadeByForeignKernelThreads() {

@@ -31,7 +31,7 @@ final class QueueTests: CoreTestCase {
     var model: [UInt64] = []
     var rest = combination
     for index in 0..<size {
-      (timers + index).initialize(to: LWKTCore.Timer(.call, subject: nil))
+      (timers + index).initialize(to: LWKTCore.Timer(.call))
       timers[index].deadline = UInt64(rest % values)
       rest /= values
       heap.add(timers + index)
@@ -58,7 +58,7 @@ final class QueueTests: CoreTestCase {
     let timers = UnsafeMutablePointer<LWKTCore.Timer>.allocate(capacity: capacity)
     defer { timers.deallocate() }
     for index in 0..<capacity {
-      (timers + index).initialize(to: LWKTCore.Timer(.call, subject: nil))
+      (timers + index).initialize(to: LWKTCore.Timer(.call))
     }
     var heap = TimerHeap()
     var armed: Set<Int> = []

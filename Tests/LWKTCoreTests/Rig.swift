@@ -305,6 +305,12 @@ func mustSwitch(_ result: WaitResult) -> Bool { result == .waiting }
 /// Nanoseconds from now on the policy's clock.
 func later(_ nanoseconds: UInt64) -> UInt64 { lwkt_nanotime() + nanoseconds }
 
+extension ThreadOptions {
+  mutating func setName(_ text: StaticString) {
+    name = UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+  }
+}
+
 /// A test that may not hang: past the limit the process says where it was and dies.
 class CoreTestCase: XCTestCase {
   override func setUp() {

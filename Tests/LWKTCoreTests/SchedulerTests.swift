@@ -145,7 +145,7 @@ final class SchedulerTests: CoreTestCase {
       main = rig.spawn { _, thread in
         rig.spawn(parent: thread) { _, _ in .end() }
         var options = ThreadOptions()
-        options.name = "fetcher"
+        options.setName("fetcher")
         child = rig.spawn(options, parent: thread) { _, thread in
           grandchild = rig.spawn(parent: thread) { _, _ in .end() }
           return .end()

@@ -99,6 +99,16 @@ function check.died(pattern, td, what)
   return err
 end
 
+-- Create a thread that may die, which is looked at whenever its turn comes: a port is told of its death,
+-- so that it is not reported after a second.
+function check.doomed(options, fn, ...)
+  options.nostart = true
+  local td = lwkt.create(options, fn, ...)
+  td:notify(lwkt.port())
+  td:schedule()
+  return td
+end
+
 -- Poll until `fn()` is true. Only for what no message can announce: another thread's state, mostly.
 -- The minute is for a machine that does many other things.
 function check.eventually(fn, what)
@@ -118,6 +128,18 @@ function check.waiting(td)
   end
   complain(nil, tostring(td) .. " does not wait")
 end
+
+-- Is this a build with a sanitizer? It takes terabytes of addresses for what it notes, is slow, and
+-- keeps memory that was given back for a while.
+function check.is_sanitized()
+  for line in io.lines("/proc/self/status") do
+    local kb = line:match("^VmSize:%s+(%d+)")
+    if kb then return tonumber(kb) > 1 << 30 end
+  end
+end
+
+-- `n`, or a tenth of it where a sanitizer makes everything slow.
+function check.many(n) return check.is_sanitized() and n // 10 or n end
 
 function check.done()
   print("ok")

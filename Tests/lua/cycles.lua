@@ -100,13 +100,18 @@ local ways = {
   end,
 }
 
+local turns = check.many(10000)
+if check.is_sanitized() then
+  print("memory is not looked at: the sanitizer keeps what is given back")
+end
+
 -- What one round takes the next uses again. The next search comes when as many have been made as were left after the last, and the
 -- other workers could be stopped.
 for name, way in pairs(ways) do
   collectgarbage()
   local ports, before = #lwkt.ports(), resident_kb()
   for _ = 1, 3 do
-    for i = 1, 10000 do
+    for i = 1, turns do
       way()
       if i % 100 == 0 then collectgarbage() end
     end
@@ -117,7 +122,8 @@ for name, way in pairs(ways) do
     end, name .. ": its ports are gone")
   end
   -- Three rounds of tables that stay are 250 MB.
-  check.ok(resident_kb() - before < 150000, name .. ": KB more: " .. resident_kb() - before)
+  local more = resident_kb() - before
+  check.ok(more < 150000 or check.is_sanitized(), name .. ": KB more: " .. more)
 end
 
 -- A request in the queue of a port that only its own queue holds: its sender is told.

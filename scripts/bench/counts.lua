@@ -7,6 +7,10 @@
 -- takes now. Counts do not depend on what else the machine does, nor much on the machine: an operation
 -- is done n times and 2n times, on one worker, and what is more in the second run is divided by n, so
 -- that neither start nor end counts.
+--
+-- In the same way it counts the calls of Swift's runtime that have no place on a hot path: references
+-- taken and given back, objects allocated, exclusive access checked, things made at first use, casts
+-- and conformances looked up. It fails when an operation does one.
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = here .. "/?.lua;" .. package.path
 local measure = require "measure"
@@ -40,7 +44,30 @@ assert(os.execute("mkdir -p " .. quote(build)))
 local copy = build .. "/counted"
 assert(os.execute(("strip --strip-debug -o %s %s"):format(quote(copy), quote(command))))
 
--- The instructions of a run, and valgrind's file of them.
+local runtime = {}
+for name in ([[retain release retain_n release_n bridgeObjectRetain bridgeObjectRelease
+  unknownObjectRetain unknownObjectRelease allocObject deallocClassInstance isUniquelyReferenced_native
+  beginAccess endAccess once dynamicCast dynamicCastClass conformsToProtocol getWitnessTable
+  getGenericMetadata allocError]]):gmatch("%S+") do
+  runtime["swift_" .. name] = true
+end
+
+-- How often those were called, from valgrind's file: a function is named where its number is first used.
+local function runtime_calls(file)
+  local names, calls, callee = {}, 0, nil
+  for line in io.lines(file) do
+    local number, name = line:match("^c?fn=%((%d+)%) ?(.*)$")
+    if number then
+      if name ~= "" then names[number] = name:gsub("'%d+$", "") end
+      callee = names[number]
+    elseif runtime[callee] then
+      calls = calls + (tonumber(line:match("^calls=(%d+)")) or 0)
+    end
+  end
+  return calls
+end
+
+-- The instructions of a run, and the calls of Swift's runtime.
 local function count(name, times)
   local file = os.tmpname()
   local pipe = assert(io.popen(("env SWIFT_DETERMINISTIC_HASHING=1 LC_ALL=C valgrind --tool=callgrind"
@@ -48,12 +75,13 @@ local function count(name, times)
       here, quote(name), times)))
   local said = pipe:read("a")
   local ok = pipe:close()
+  local calls = runtime_calls(file)
   os.remove(file)
   local instructions = said:match("Collected : (%d+)")
   if not ok or not instructions then
     error(("counts.lua: %s does not run under valgrind:\n%s"):format(name, said), 0)
   end
-  return tonumber(instructions)
+  return tonumber(instructions), calls
 end
 
 local expected = {}
@@ -62,11 +90,16 @@ for line in io.lines(written) do
   if name then expected[name] = tonumber(instructions) end
 end
 
-local lines, grown, fallen = {}, false, false
+local lines, grown, fallen, callers = {}, false, false, {}
 print(("%-20s %8s %8s"):format("instructions", "now", "written"))
 for _, operation in ipairs(operations) do
   local name, times = table.unpack(operation)
-  local now = math.floor((count(name, 2 * times) - count(name, times)) / times + 0.5)
+  local once, calls_once = count(name, times)
+  local twice, calls_twice = count(name, 2 * times)
+  local now = math.floor((twice - once) / times + 0.5)
+  -- What happens now and then, such as making room for more of something, is not the operation's.
+  local calls = (calls_twice - calls_once) / times
+  if calls > 0.5 then callers[#callers + 1] = ("%s (%.1f)"):format(name, calls) end
   local before = expected[name]
   lines[#lines + 1] = ("%-20s %8d"):format(name, now)
   local remark = ""
@@ -93,3 +126,8 @@ elseif grown then
 elseif fallen then
   print("An operation takes over 10 % less than is written: run `make counts-renew` to keep it so.")
 end
+if #callers > 0 then
+  io.stderr:write("counts.lua: calls of Swift's runtime on a hot path: ", table.concat(callers, ", "), "\n")
+  os.exit(1)
+end
+print("calls of Swift's runtime in an operation: none")

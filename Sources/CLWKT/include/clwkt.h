@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "clwkt_memory.h"
 #include "clwkt_ring.h"
 #include "clwkt_sys.h"
 #include "clwkt_tty.h"
@@ -49,6 +50,10 @@ static inline struct lwkt_percpu * lwkt_percpu(void) {
 
 static inline void *lwkt_mygd(void) { return lwkt_percpu_self.gd; }
 static inline void *lwkt_curtd(void) { return lwkt_percpu_self.td; }
+
+/* A function that runs in a signal handler, which may have come in the middle of anything: also of a
+ * sanitizer's own work, so that none may watch it. It calls only such functions and Lua's. */
+#define LWKT_ASYNC __attribute__((disable_sanitizer_instrumentation))
 
 /* Tell the core that we spin. */
 static inline void lwkt_cpu_pause(void) {
@@ -102,6 +107,8 @@ void lwkt_keep_interrupts(void);
 
 /* Let the calling kernel thread have this signal, whatever it has inherited. */
 void lwkt_unblock_signal(int number);
+/* From now on `handler`, an LWKT_ASYNC function, is called where this signal comes. */
+void lwkt_handle_signal(int number, void (*handler)(int));
 
 /* ---- native stacks (stack.c) ---- */
 

@@ -179,6 +179,7 @@ struct lwkt_heap {
   size_t used;  /* bytes Lua has now */
   size_t limit; /* the most it may have while Lua code runs; 0: no limit */
   void *swift;  /* the Swift side of this heap */
+  lua_State *state; /* what the heap was made with and is closed by; no thread runs in it */
   struct lwkt_arena *arena; /* its small blocks (alloc.c) */
   size_t handles;           /* those that were listed and are not freed yet (handle.c) */
   bool warning_continues;   /* a piece of a warning is out, more will follow */
@@ -245,6 +246,8 @@ lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of);
 /* The thread at `slot` is over. If `keep`, and nobody can know its coroutine, it stays there for the
  * next one; returns whether. L: another coroutine of the heap. [-0, +0, -] */
 bool lwkt_dropthread(lua_State *L, lua_State *co, int slot, bool keep);
+/* To whoever asks the registry, `co` is the main thread of its heap, the state `L`. [-0, +0, m] */
+void lwkt_name_main(lua_State *L, lua_State *co);
 /* A script is shown this coroutine: if it is a thread's own it will be no other's. [-0, +0, -] */
 void lwkt_reveal(lua_State *co);
 /* The thread at `slot` goes on with the standard globals, which are its function's _ENV.
@@ -371,6 +374,8 @@ bool lwkt_package_changed(lua_State *L);
 void lwkt_package_note(lua_State *L);
 /* Push package.path or another raw field of `package`. [-0, +1, m] */
 void lwkt_package_push(lua_State *L, const char *field);
+/* Push package.path and package.cpath as they were noted last. [-0, +2, m] */
+void lwkt_package_push_noted(lua_State *L);
 /* Set a raw field of `package` to the value at the top. [-1, +0, m] */
 void lwkt_package_set(lua_State *L, const char *field);
 /* Put a `require` that notes what it has loaded in the place of the stock one. [-0, +0, m] */

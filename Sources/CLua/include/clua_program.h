@@ -25,6 +25,9 @@ struct lwkt_step {
   lua_CFunction body;
 };
 
+/* What stock `lua -v` says: LUA_COPYRIGHT. */
+const char *lwkt_lua_copyright(void);
+
 enum { LWKT_BODY_HANDLER = 3, LWKT_BODY_TOP = 3 };
 
 struct lwkt_program {

@@ -1,0 +1,124 @@
+// GatheringTests.swift: threads that talk to each other come together, and spare workers stay asleep.
+
+import CLWKT
+import Synchronization
+import XCTest
+
+@testable import LWKTCore
+
+final class GatheringTests: CoreTestCase {
+  /// A number goes round threads that begin on all workers, piece by piece: in the end they are on one.
+  func testARingComesToOneWorker() {
+    for workers in [2, 4] {
+      let rig = Rig(workers: workers)
+      let size = 12
+      let rounds = Cell(0)
+      let most = 100_000
+      rig.run {
+        let ports = (0..<size).map { _ in rig.port() }
+        let threads = Log<UInt>()
+        let settled = Cell(0)
+        for number in 0..<size {
+          let thread = rig.spawn { script, thread in
+            if script.pc == 0 {
+              script.pc = 1
+              let home = number * workers / size
+              if home != thread.cpu, thread.moveSelf(to: home) { return .wait }
+            }
+            if script.pc == 1 {
+              script.pc = 2
+              if settled.add() == size { sendOneWay(1, to: ports[0], from: thread) }
+            }
+            while true {
+              switch script.receive(ports[number], thread) {
+              case .wait: return .wait
+              case .over: return .fail()
+              case .message(let message):
+                var isOn = message.takeNumber()
+                if number == 0, isOn == 1 {
+                  let home = thread.cpu
+                  let areTogether = threads.all.allSatisfy {
+                    ThreadRef(bitPattern: $0)!.cpu == home
+                  }
+                  if areTogether || rounds.add() == most { isOn = 0 }
+                }
+                if isOn == 1 || number < size - 1 {
+                  sendOneWay(isOn, to: ports[(number + 1) % size], from: thread)
+                }
+                if isOn == 0 { return .end() }
+              }
+            }
+          }
+          threads.add(UInt(bitPattern: thread))
+        }
+      }
+      XCTAssertLessThan(rounds.value, most, "\(workers) workers")
+    }
+  }
+
+  /// A thread that computes wakes another worker again and again for short turns. If that one's thread
+  /// came to it, it would have to wait for the end of the turn.
+  func testNobodyJoinsAWakerThatComputes() {
+    let rig = Rig(workers: 2)
+    let heard = Cell(0)
+    let hasMoved = Cell(0)
+    rig.run {
+      let port = rig.port()
+      let listener = rig.spawn { script, thread in
+        if script.pc == 0 {
+          script.pc = 1
+          if thread.moveSelf(to: 1) { return .wait }
+        }
+        while true {
+          switch script.receive(port, thread) {
+          case .wait: return .wait
+          case .over: return .fail()
+          case .message(let message):
+            if message.takeNumber() == 0 { return .end() }
+            heard.add()
+          }
+        }
+      }
+      rig.spawn { _, thread in
+        // On its worker and waiting: now the turn begins that does not end.
+        if listener.cpu != 1 || listener.pointee.waitKind != .receive { return .yield }
+        for count in 1...200 {
+          sendOneWay(1, to: port, from: thread)
+          while heard.value < count, hasMoved.value == 0 {
+            if listener.cpu != 1 { hasMoved.set(1) }
+            lwkt_cpu_pause()
+          }
+        }
+        sendOneWay(0, to: port, from: thread)
+        return .end()
+      }
+    }
+    XCTAssertEqual(hasMoved.value, 0)
+  }
+
+  /// Threads whose turns are short, by the policy's clock, are worth no more workers than cores; those
+  /// that compute have all.
+  func testWorkersBeyondTheCoresAreForLongTurns() {
+    for (turn, isLong) in [(100 as UInt64, false), (50_000, true)] {
+      let clock = Cell<Int>(1)
+      let cores = LWKTCore.Host.usableCPUs
+      let workers = cores + 2
+      // The monitor, whose clock is another, calls nobody before a thread has run for so long.
+      let policy = Policy(
+        now: { UInt64(clock.value) }, quantum: isLong ? 4_000_000 : 60_000_000_000)
+      let rig = Rig(workers: workers, policy: policy)
+      let seen = Cell(0)
+      rig.run {
+        for _ in 0..<64 {
+          rig.spawn { script, _ in
+            clock.add(Int(turn))
+            seen.set(rig.state.pointee.startedWorkers.load(ordering: .relaxed))
+            script.count += 1
+            return (isLong ? seen.value == workers : script.count == 3000) ? .end() : .yield
+          }
+        }
+      }
+      XCTAssertEqual(seen.value, isLong ? workers : cores)
+    }
+  }
+}
