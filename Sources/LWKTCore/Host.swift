@@ -24,6 +24,8 @@ public struct Binding: Sendable {
   public var reportDeath: @Sendable (ThreadRef) -> Void
   /// Nobody will ever wake: `report` says who waits for what. Any worker, all others asleep.
   public var reportDeadlock: @Sendable (_ report: String) -> Void
+  /// Then the program does not end: the main thread, if it can be, is interrupted as by Ctrl-C.
+  public var outlivesDeadlocks: Bool
   /// Does this domain's heap hold an object that `holdsOthersUp`? In the loop of its worker.
   public var holdsOthersUp: @Sendable (DomainRef) -> Bool
   /// Start a thread in the domain that collects its heap and says so, by `collectionBegins` and
@@ -42,6 +44,7 @@ public struct Binding: Sendable {
     reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
     holdsOthersUp: @escaping @Sendable (DomainRef) -> Bool = { _ in false },
     collect: @escaping @Sendable (DomainRef) -> Bool = { _ in false },
+    outlivesDeadlocks: Bool = false,
     place: @escaping @Sendable () -> String = { "" },
     workerEnds: @escaping @Sendable () -> Void
   ) {
@@ -53,6 +56,7 @@ public struct Binding: Sendable {
     self.preempt = preempt
     self.reportDeath = reportDeath
     self.reportDeadlock = reportDeadlock
+    self.outlivesDeadlocks = outlivesDeadlocks
     self.workerEnds = workerEnds
   }
 }
@@ -124,6 +128,8 @@ public struct HostState: ~Copyable {
   let worldStop = Atomic<UInt32>(0)
   /// The thread that Ctrl-C is for, one reference, or 0. Release by whoever starts the program.
   let mainThread = Atomic<UInt>(0)
+  /// See `oweInterrupt`. The main thread's, as it runs.
+  var owesInterrupt = false
 
   /// The one thread that is not frozen, or 0; and whether run times are noted. See `Freeze.swift`.
   let onlyThread = Atomic<UInt>(0)
