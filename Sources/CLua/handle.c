@@ -31,10 +31,13 @@ static void new_handle(lua_State *L, void *object, int kind, enum lwkt_handle_ma
 }
 
 /* The length says first that it is a userdata, or a string or table that has no address. */
-static struct lwkt_handle *to_handle(lua_State *L, int index, enum lwkt_handle_mark mark) {
+static struct lwkt_handle *to_handle(lua_State *L, int index) {
   if (lua_rawlen(L, index) != sizeof(struct lwkt_handle)) return NULL;
   struct lwkt_handle *handle = lua_touserdata(L, index);
-  return handle != NULL && handle->mark == &lwkt_handle_marks[mark] ? handle : NULL;
+  if (handle == NULL) return NULL;
+  bool is_marked = handle->mark == &lwkt_handle_marks[LWKT_LISTED] ||
+                   handle->mark == &lwkt_handle_marks[LWKT_HOLDER];
+  return is_marked ? handle : NULL;
 }
 
 void lwkt_handle_open(lua_State *L) {
@@ -61,7 +64,7 @@ void lwkt_handle_setmetatable(lua_State *L, int kind) {
 }
 
 void *lwkt_tohandle(lua_State *L, int index) {
-  struct lwkt_handle *handle = to_handle(L, index, LWKT_LISTED);
+  struct lwkt_handle *handle = to_handle(L, index);
   return handle != NULL ? handle->object : NULL;
 }
 
@@ -92,7 +95,7 @@ size_t lwkt_count_holding_up(lua_State *L, size_t most) {
   int base = lua_gettop(L);
   lua_pushnil(L);
   while (count < most && lwkt_next(L, base)) {
-    struct lwkt_handle *handle = to_handle(L, -1, LWKT_LISTED);
+    struct lwkt_handle *handle = to_handle(L, -1);
     lwkt_pop(L, 1);
     if (handle == NULL) continue;
     listed++;
@@ -117,7 +120,7 @@ void lwkt_pushholder(lua_State *L, void *object, int kind) {
 }
 
 void *lwkt_takeholder(lua_State *L, int index) {
-  struct lwkt_handle *handle = to_handle(L, index, LWKT_HOLDER);
+  struct lwkt_handle *handle = to_handle(L, index);
   if (handle == NULL) return NULL;
   void *object = handle->object;
   handle->object = NULL;
