@@ -137,6 +137,13 @@ extension UnsafeMutablePointer where Pointee == Token {
     return pointee.sharers == 0
   }
 
+  /// By a thread of this worker, which runs only when the current one has given way.
+  fileprivate var isHeldHere: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.owner?.cpu == mycpu.pointee.cpu
+  }
+
   /// Lock held: `thread` has it from now on.
   @inline(__always)
   private func grant(_ thread: ThreadRef, shared: Bool) {
@@ -295,11 +302,13 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return .success(.waiting)
   }
 
-  /// A holder on another worker may be about to let go.
+  /// A holder on another worker may be about to let go. To look whether it has takes its cache line from
+  /// it, so that is done seldom: two workers that want nothing but the token then have it by turns of a
+  /// microsecond, in which each goes at full speed, and not once each at the speed of the line.
   private func spinFor(_ token: TokenRef, shared: Bool) -> Bool {
-    guard pointee.host.pointee.spinNanoseconds > 0 else { return false }
-    for _ in 0..<64 {
-      lwkt_cpu_pause()
+    guard pointee.host.pointee.spinNanoseconds > 0, !token.isHeldHere else { return false }
+    for _ in 0..<3 {
+      for _ in 0..<32 { lwkt_cpu_pause() }
       if let generation = token.take(self, shared: shared) {
         push(token, shared: shared, generation: generation, held: true)
         return true
