@@ -28,8 +28,11 @@ public struct GlobalData: ~Copyable {
   public internal(set) var coarseNow: UInt64 = 0
   /// Switches until the loop looks at clock and ring again.
   var switchesToPoll = GlobalData.switchesPerPoll
-  /// Threads woken to the head of the run queue since one was preempted.
+  /// Threads woken to the head of the run queue, less the turns of others: see `scheduleFirst`.
   var boosts = 0
+  /// How many were at the last look at the clock, and how many turns there had been by then.
+  var boostsSincePoll = 0
+  var turnsAtPoll: UInt64 = 0
   /// IPIs that found their queue full.
   var backlog = IPIBacklog()
   /// The worker that was asked for threads and has not answered; -1 for none.
