@@ -200,6 +200,8 @@ public struct Thread: ~Copyable {
 
   struct NotifyEntry {
     var port: PortRef
+    /// To its head queue.
+    var isUrgent: Bool
     var next: UnsafeMutablePointer<NotifyEntry>?
   }
 

@@ -315,16 +315,17 @@ extension UnsafeMutablePointer where Pointee == Thread {
   public func markNoticed() { pointee.noticed.store(true, ordering: .releasing) }
 
   /// Send word of the end to `port`; at once if it is over. Any worker; takes a reference to `port`.
-  public func addNotify(_ port: PortRef) {
+  public func addNotify(_ port: PortRef, urgent: Bool = false) {
     let entry = UnsafeMutablePointer<Thread.NotifyEntry>.allocate(capacity: 1)
     port.object.retainObject()
     pointee.waitable.lock.lock()
     if isDead {
       pointee.waitable.lock.unlock()
-      entry.initialize(to: Thread.NotifyEntry(port: port, next: nil))
+      entry.initialize(to: Thread.NotifyEntry(port: port, isUrgent: urgent, next: nil))
       return tellPorts(entry)
     }
-    entry.initialize(to: Thread.NotifyEntry(port: port, next: pointee.notify))
+    entry.initialize(
+      to: Thread.NotifyEntry(port: port, isUrgent: urgent, next: pointee.notify))
     pointee.notify = entry
     pointee.waitable.lock.unlock()
   }
@@ -334,13 +335,15 @@ extension UnsafeMutablePointer where Pointee == Thread {
     while let current = entry {
       entry = current.pointee.next
       let port = current.pointee.port
+      var flags: Message.Flags = [.oneWay, .exitNotice]
+      if current.pointee.isUrgent { flags.insert(.urgent) }
       current.deallocate()
       var payload = Payload()
       payload.count = 1
       payload.tags[0] = Payload.handleTag
       payload.slots.0 = UInt64(UInt(bitPattern: object))
       object.retainObject()
-      let message = MessageRef.make(sender: self, payload: payload, flags: [.oneWay, .exitNotice])
+      let message = MessageRef.make(sender: self, payload: payload, flags: flags)
       if port.send(message, from: nil) == .sent {
         markNoticed()
       } else {

@@ -374,7 +374,13 @@ package func portSendmsgTo(_ L: OpaquePointer?) -> Int32 {
   if let target = target(L, 1), target.port.pointee.kind == .sysport {
     return sysportSend(L, .sendmsgTo)
   }
+  guard replyPort.pointee.kind != .sysport else { return refuseSysport(L, 2) }
   return sendRequest(L, first: 3, operation: "sendmsg_to", replyPort: replyPort)
+}
+
+/// The sysport is no place for messages of other kinds.
+func refuseSysport(_ L: LuaState, _ index: Int32) -> Int32 {
+  badArgument(L, index, "the sysport takes system calls alone")
 }
 
 // MARK: receiving
@@ -649,9 +655,8 @@ package func messageForward(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let (message, problem) = requestArgument(L, "forwardmsg")
   guard let message else { return problem }
-  guard let target = target(L, 2), target.port.pointee.kind != .sysport else {
-    return badType(L, 2, "port")
-  }
+  guard let target = target(L, 2) else { return badType(L, 2, "port") }
+  guard target.port.pointee.kind != .sysport else { return refuseSysport(L, 2) }
   switch message.forward(to: target.port, urgent: target.isUrgent) {
   case nil:
     lua_pushboolean(L, 1)

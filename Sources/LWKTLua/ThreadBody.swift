@@ -243,8 +243,7 @@ private func release(_ thread: ThreadRef, _ L: LuaState) {
 
 private func endUnstarted(_ thread: ThreadRef) {
   var payload = Payload()
-  // A reason without tables is text or a number and needs no heap to be passed on.
-  if let reason = thread.abortReason, reason.pointee.count == 1, reason.pointee.buffer == nil {
+  if let reason = thread.abortReason, reason.pointee.count == 1 {
     payload = reason.pointee
     reason.pointee = Payload()
   }

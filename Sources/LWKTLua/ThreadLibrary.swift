@@ -261,8 +261,11 @@ package func threadSetpri(_ L: OpaquePointer?) -> Int32 {
 package func threadNotify(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
-  guard let port = portArgument(L, 2) else { return badType(L, 2, "port") }
-  thread.addNotify(port)
+  guard let object = handleObject(L, 2), object.objectKind == .port else {
+    return badType(L, 2, "port")
+  }
+  guard object.port.pointee.kind != .sysport else { return refuseSysport(L, 2) }
+  thread.addNotify(object.port, urgent: object.isUrgentRole)
   return 0
 }
 

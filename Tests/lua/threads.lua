@@ -334,4 +334,82 @@ do
   check.raises("nmae", lwkt.create, { nmae = "typo" }, nothing)
 end
 
+-- notify: asked before or after the end, of threads that end in any way, to ports of any kind.
+do
+  local port = lwkt.port()
+  local function notice(td, to)
+    td:notify(to or port)
+    return table.pack((to or port):recv(60))
+  end
+  local function ended(...) return table.pack("exit", ...) end
+  local td = lwkt.create(function() return 1, nil, 3 end)
+  td:join()
+  check.deep(notice(td), ended(td, true, 1, nil, 3), "after the end")
+  td = lwkt.create(lwkt.sleep, 0.01)
+  check.deep(notice(td), ended(td, true, true), "before it")
+  td = lwkt.create(lwkt.exit, 1, 2)
+  check.deep(notice(td), ended(td, true, 1, 2), "exit")
+  td = lwkt.create(function() error({ code = 5 }) end)
+  check.deep(notice(td), ended(td, false, { code = 5 }), "an error")
+  td = lwkt.create(lwkt.sleep, 3600)
+  td:abort("reason")
+  check.deep(notice(td), ended(td, false, "reason"), "aborted")
+  for _, reason in ipairs { "short", ("long"):rep(1000), 1.5, true, port } do
+    td = lwkt.create({ nostart = true }, print)
+    td:abort(reason)
+    check.deep({ td:join(60) }, { false, reason }, "never started")
+  end
+  td = lwkt.create({ nostart = true }, print)
+  td:notify(port)
+  td:abort({ deep = { 1 } })
+  check.deep(table.pack(port:recv(60)), ended(td, false, { deep = { 1 } }), "never started")
+  td = lwkt.create(function() return io.stdout end)
+  check.ok(notice(td)[4]:find("exit: cannot send userdata at [1]", 1, true), "results that cannot travel")
+
+  -- Twice to the same port: twice. A limit does not hold it up. A closed port is as good as none.
+  td = lwkt.create(function() return "once" end)
+  td:notify(port)
+  check.deep(notice(td), ended(td, true, "once"), "twice")
+  check.deep(table.pack(port:recv(60)), ended(td, true, "once"), "twice")
+  local full, closed = lwkt.port { limit = 1 }, lwkt.port()
+  full:send("full")
+  closed:close()
+  td = lwkt.create(function() end)
+  td:notify(full)
+  td:notify(closed)
+  check.join(td)
+  check.eq(full:recv(60), "full", "what was there")
+  check.deep(table.pack(full:recv(60)), ended(td, true), "beyond the limit")
+
+  -- To the head of a queue; to a port of another thread, asked by a third.
+  port:send("earlier")
+  td = lwkt.create(function() end)
+  td:join()
+  td:notify(port.urgent)
+  check.eq(port:recv(60), "exit", "urgent")
+  check.eq(port:recv(60), "earlier", "not urgent")
+  local hears = lwkt.create({ cpu = lwkt.ncpus() - 1 }, function()
+    local _, td, ok, value = lwkt.recv(60)
+    return td, ok, value
+  end)
+  td = lwkt.create(function() return lwkt.sleep(0.01) end)
+  check.join(lwkt.create({ cpu = 0 }, function(td, hears) td:notify(hears.msgport) end, td, hears))
+  check.deep({ check.join(hears) }, { td, true, true }, "another's port")
+  check.ok(lwkt.create(function()
+    local me = lwkt.curthread()
+    me:notify(me.msgport)
+    return true
+  end):join(), "its own")
+  -- It is one way and has no values of its own until it is looked into.
+  td = lwkt.create(function() return 5 end)
+  td:notify(port)
+  local msg = port:wait(60)
+  check.eq(msg.sender, td, "its sender")
+  check.deep({ msg:unpack() }, { "exit", td, true, 5 }, "unpack")
+  check.raises("nobody waits for an answer", msg.reply, msg)
+  check.raises("the sysport takes system calls alone", td.notify, td, lwkt.sysport)
+  check.raises("port expected, got no value", td.notify, td)
+  check.raises("port expected, got thread handle", td.notify, td, td)
+end
+
 check.done()
