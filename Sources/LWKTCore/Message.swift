@@ -158,6 +158,13 @@ extension UnsafeMutablePointer where Pointee == Message {
     return pointee.status == .done
   }
 
+  /// Does its sender wait for an answer, or may he? Any holder of a reference.
+  var isUnanswered: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.status == .pending && !pointee.flags.contains(.oneWay)
+  }
+
   /// Was it asked for abort?
   public var isAborted: Bool {
     pointee.waitable.lock.lock()
@@ -337,7 +344,7 @@ extension UnsafeMutablePointer where Pointee == Message {
       pointee.waitable.lock.unlock()
       return .wouldWait
     }
-    let interruptible = !pointee.flags.contains(.aborted)
+    let interruptible = !pointee.flags.contains(.aborted) || thread.owesInterrupt
     let ticket = thread.beginWait(.reply, on: object, interruptible: interruptible)
     thread.enqueueNode(on: waitable, ticket: ticket)
     pointee.waitable.lock.unlock()

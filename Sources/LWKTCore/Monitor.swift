@@ -171,10 +171,15 @@ final class Monitor: Sendable {
     var quietTicks = 0
     var pause = Monitor.leastTick
     var haste = Haste()
-    while sleep(pause, deeply: quietTicks > 4, host) {
+    var examineAt = lwkt_nanotime() + HostRef.examinationInterval
+    while sleep(pause, deeply: quietTicks > 4, until: examineAt, host) {
       quietTicks = host.pointee.active.load(ordering: .acquiring) == 0 ? quietTicks + 1 : 0
       if lwkt_take_interrupt() { host.interruptMain() }
       let now = lwkt_nanotime()
+      if now >= examineAt {
+        examineAt = now + HostRef.examinationInterval
+        host.askForExamination()
+      }
       var next = now + haste.pause(host)
       for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring) {
         look(host, cpu, now, &seen[cpu])
@@ -190,9 +195,12 @@ final class Monitor: Sendable {
     }
   }
 
-  /// Sleep for `pause`, or until a worker wakes. False when there is nothing left to watch. What is
+  /// Sleep for `pause`, or deeply: until a worker wakes, or, if there are heaps to look through, until
+  /// `examineAt`. False when there is nothing left to watch. What is
   /// asked after the store to `sleepWord` was changed before a waker's look at it, or is seen.
-  private func sleep(_ pause: UInt64, deeply: Bool, _ host: HostRef) -> Bool {
+  private func sleep(
+    _ pause: UInt64, deeply: Bool, until examineAt: UInt64, _ host: HostRef
+  ) -> Bool {
     let kind = deeply ? Sleep.deep : Sleep.ticking
     sleepWord.pointee.store(kind, ordering: .sequentiallyConsistent)
     defer { sleepWord.pointee.store(Sleep.awake, ordering: .relaxed) }
@@ -203,7 +211,9 @@ final class Monitor: Sendable {
     } else if phase == HostPhase.running,
       host.pointee.active.load(ordering: .sequentiallyConsistent) == 0
     {
-      _ = lwkt_futex_wait(sleepWord, kind, -1)
+      let now = lwkt_nanotime()
+      let left = Int64(examineAt > now ? examineAt - now : 0)
+      _ = lwkt_futex_wait(sleepWord, kind, host.hasUnexaminedHeaps ? left : -1)
     } else {
       _ = lwkt_futex_wait(sleepWord, kind, Int64(Monitor.tick))
     }

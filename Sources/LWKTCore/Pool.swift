@@ -50,6 +50,7 @@ struct FreeList: ~Copyable {
 
   @inline(__always)
   mutating func push(_ raw: UnsafeMutableRawPointer, _ depot: borrowing Depot) {
+    if !lwkt_keeps_blocks() { return giveBlock(kind, raw) }
     let block = raw.bindMemory(to: Block.self, capacity: 1)
     block.pointee.next = first
     first = block
@@ -188,10 +189,7 @@ private func newBlock<Object: ~Copyable>(_ kind: lwkt_block_kind) -> UnsafeMutab
   return first.bindMemory(to: Object.self, capacity: 1)
 }
 
-private func giveBlock<Object: ~Copyable>(
-  _ kind: lwkt_block_kind, _ object: UnsafeMutablePointer<Object>
-) {
-  let block = UnsafeMutableRawPointer(object)
+private func giveBlock(_ kind: lwkt_block_kind, _ block: UnsafeMutableRawPointer) {
   block.storeBytes(of: nil, as: UnsafeMutableRawPointer?.self)
   lwkt_blocks_give(kind, block)
 }

@@ -313,6 +313,7 @@ func answered(_ L: LuaState) -> Int32 {
   if thread.finishWait() == .ready { return pushAnswer(L, thread) }
   // Told to stop: so is the target, and its answer is awaited before the error is raised.
   guard let message = thread.pointee.request else { return 0 }
+  thread.oweInterrupt()
   message.abort()
   let result = message.waitForReply(thread, deadline: nil)
   if result == .ready {
@@ -697,6 +698,7 @@ func replied(_ L: LuaState) -> Int32 {
   case .timedOut: return pushTimedOut(L)
   default:
     // Told to stop: so is the target, and its answer is awaited before the error is raised.
+    currentThread.oweInterrupt()
     object.message.abort()
     let result = object.message.waitForReply(currentThread, deadline: nil)
     if result == .ready { return raiseCancellation(L) }

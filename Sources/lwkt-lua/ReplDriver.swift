@@ -7,12 +7,29 @@
 
 enum ReplDriver {
   static let chunk =
-    "local ui = ...\nlocal repl = {}\n"
+    environment
     + [base, printer, session, completion, commands].map { "do " + $0 + " end\n" }.joined()
     + loop
 
-  /// Standard functions as they were at the start: what a script does to its globals is not to change
-  /// the prompt.
+  /// Standard functions as they were at the start: what a script does to its globals and libraries is
+  /// not to change the prompt.
+  private static let environment = #"""
+    local ui = ...
+    local repl = {}
+    local function copy(from)
+      local to = {}
+      for key, value in next, from do to[key] = value end
+      return to
+    end
+    local own = copy(_G)
+    for _, name in ipairs {
+      "coroutine", "debug", "io", "lwkt", "math", "os", "string", "table", "utf8",
+    } do own[name] = copy(own[name]) end
+    own.lwkt.sys = copy(lwkt.sys)
+    local _ENV = own
+
+    """#
+
   private static let base = #"""
     repl.globals = _G
     repl.lwkt = lwkt
@@ -28,7 +45,20 @@ enum ReplDriver {
     end
     function repl.style(text, name) return before[name] .. text .. after[name] end
 
-    local find, len = string.find, string.len
+    local find, gsub, format, byte, len = string.find, string.gsub, string.format, string.byte, string.len
+    local utf8len = utf8.len
+
+    local function escaped(c) return c == "\r" and "\\r" or format("\\x%02X", byte(c)) end
+
+    -- Text from a program, as it may go to the terminal: what would steer that is shown as it is
+    -- written in Lua, and so are bytes that are no characters.
+    function repl.visible(text)
+      if not find(text, "[\0-\8\11-\31\127-\255]") then return text end
+      text = gsub(text, "[\0-\8\11-\31\127]", escaped)
+      if not utf8len(text) then return (gsub(text, "[\128-\255]", escaped)) end
+      return (gsub(text, "\194[\128-\159]", function(c) return format("\\u{%X}", byte(c, 2)) end))
+    end
+
     function repl.width(text) return find(text, "[\128-\255]") and ui.width(text) or len(text) end
     """#
 
@@ -62,6 +92,13 @@ enum ReplDriver {
         wake = nil
         ui.changed()
       end
+    end
+
+    -- Before an evaluation: what could still come of a question would hide that nothing else can.
+    function repl.forget_keys()
+      if keys then keys:abort() end
+      if wake then wake:abort() end
+      keys, wake = nil, nil
     end
 
     local function prompt_text(name, default)

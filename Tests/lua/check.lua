@@ -99,6 +99,16 @@ function check.died(pattern, td, what)
   return err
 end
 
+-- Create a thread that may die, which is looked at whenever its turn comes: a port is told of its death,
+-- so that it is not reported after a second.
+function check.doomed(options, fn, ...)
+  options.nostart = true
+  local td = lwkt.create(options, fn, ...)
+  td:notify(lwkt.port())
+  td:schedule()
+  return td
+end
+
 -- Poll until `fn()` is true. Only for what no message can announce: another thread's state, mostly.
 -- The minute is for a machine that does many other things.
 function check.eventually(fn, what)
@@ -127,6 +137,9 @@ function check.is_sanitized()
     if kb then return tonumber(kb) > 1 << 30 end
   end
 end
+
+-- `n`, or a tenth of it where a sanitizer makes everything slow.
+function check.many(n) return check.is_sanitized() and n // 10 or n end
 
 function check.done()
   print("ok")

@@ -100,9 +100,8 @@ local ways = {
   end,
 }
 
-local turns = 10000
+local turns = check.many(10000)
 if check.is_sanitized() then
-  turns = 1000
   print("memory is not looked at: the sanitizer keeps what is given back")
 end
 

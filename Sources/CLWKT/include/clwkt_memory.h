@@ -2,6 +2,7 @@
 #ifndef CLWKT_MEMORY_H
 #define CLWKT_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,16 @@
 #define LWKT_PLAIN_MALLOC 1
 #endif
 #endif
+
+/* Are free blocks kept for the next object? Under the tools they go back to malloc at once, so that
+ * whoever still uses one is found out. */
+static inline bool lwkt_keeps_blocks(void) {
+#ifdef LWKT_PLAIN_MALLOC
+  return false;
+#else
+  return true;
+#endif
+}
 
 /* ---- spans: 16 KB of memory, aligned to that ---- */
 

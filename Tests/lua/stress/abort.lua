@@ -71,7 +71,7 @@ end
 for round = 1, 20 do
   local threads = {}
   for i = 1, 100 do
-    threads[i] = lwkt.create({ sharing = i % 10 == 0 }, act, round * 1000 + i)
+    threads[i] = check.doomed({ sharing = i % 10 == 0 }, act, round * 1000 + i)
   end
   -- Aborted at once, or a little later, in another order than they were created in.
   if round % 2 == 0 then lwkt.sleep(0.02) end

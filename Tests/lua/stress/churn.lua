@@ -45,9 +45,9 @@ for round = 1, rounds do
   local living = {}
   for _, way in ipairs(ways) do
     for i = 1, width do
-      local options = { sharing = i == 1, nostart = i == 2, maxmem = i == 3 and 1 << 23 or nil }
-      local td = lwkt.create(options, way[1])
-      if i == 2 then td:schedule() end
+      local options = { sharing = i == 1, maxmem = i == 3 and 1 << 23 or nil }
+      local create = (i == 2 or not way[2]) and check.doomed or lwkt.create
+      local td = create(options, way[1])
       living[#living + 1] = { td, way }
       expected = expected + 1
     end
@@ -71,20 +71,21 @@ do
     if n == 0 then return port:send("end of the chain") end
     lwkt.create(link, n - 1)
   end
-  lwkt.create(link, 20000)
-  check.eq(port:recv(60), "end of the chain", "20000 generations")
+  lwkt.create(link, check.many(20000))
+  check.eq(port:recv(60), "end of the chain", "generations")
 end
 
 -- One after the other, as fast as it goes.
-for i = 1, 50000 do
+for i = 1, check.many(50000) do
   local ok, value = lwkt.create(function(n) return n end, i):join()
   if value ~= i then error(("thread %d gave %s, %s"):format(i, ok, value)) end
 end
 
 -- Nobody waits for them, and they have no names to be remembered by.
 do
-  local left = lwkt.shared.counter(50000)
-  for _ = 1, 50000 do lwkt.create(function() left:add(-1) end) end
+  local count = check.many(50000)
+  local left = lwkt.shared.counter(count)
+  for _ = 1, count do lwkt.create(function() left:add(-1) end) end
   check.eventually(function() return left:get() == 0 end, "all have run")
 end
 

@@ -2,7 +2,7 @@
 -- told something, joined. Then the same for threads in one Lua heap.
 local check = require "check"
 
-local count = 100000
+local count = check.many(100000)
 
 local function all_at_once(options)
   local threads = {}

@@ -5,7 +5,7 @@ local check = require "check"
 -- Many to many through one narrow work queue.
 do
   local queue = lwkt.port { limit = 16 }
-  local senders, receivers, each = 50, 20, 2000
+  local senders, receivers, each = 50, 20, check.many(2000)
   local got = {}
   for r = 1, receivers do
     got[r] = lwkt.create(function()
@@ -79,7 +79,7 @@ end
 
 -- A ring with many balls in it.
 do
-  local size, balls, hops = 1000, 50, 200
+  local size, balls, hops = 1000, 50, check.many(200)
   local done = lwkt.port()
   local ring = {}
   for i = 1, size do
@@ -101,12 +101,12 @@ end
 
 -- A backlog: a hundred thousand messages wait in one port, then are read, urgent ones first.
 do
-  local port = lwkt.port()
-  for i = 1, 100000 do port:send(i, "x") end
+  local port, count = lwkt.port(), check.many(100000)
+  for i = 1, count do port:send(i, "x") end
   for i = 1, 100 do port.urgent:send(-i) end
-  check.eq(#port, 100100, "queued")
+  check.eq(#port, count + 100, "queued")
   for i = 1, 100 do check.eq(port:recv(), -i, "urgent") end
-  for i = 1, 100000 do
+  for i = 1, count do
     local n = port:recv()
     if n ~= i then error("wanted " .. i .. ", got " .. tostring(n)) end
   end
@@ -125,8 +125,9 @@ do
   end)
   local t = { count = 0, list = {} }
   for i = 1, 2000 do t.list[i] = { i, tostring(i), { nested = true, up = t } } end
-  for _ = 1, 100 do t = td:domsg(t) end
-  check.eq(t.count, 100, "rounds")
+  local rounds = check.many(100)
+  for _ = 1, rounds do t = td:domsg(t) end
+  check.eq(t.count, rounds, "rounds")
   check.eq(t.list[2000][2], "2000", "contents")
   check.eq(t.list[1][3].up, t, "references")
   td:domsg("stop")

@@ -5,16 +5,16 @@ local sys, errno = lwkt.sys, lwkt.errno
 
 -- Fifty thousand sleeps within two seconds, from as many threads.
 do
-  local woken = lwkt.shared.counter(0)
+  local woken, count = lwkt.shared.counter(0), check.many(50000)
   local threads = {}
-  for i = 1, 50000 do
+  for i = 1, count do
     threads[i] = lwkt.create(function(i)
       lwkt.sleep(i % 1000 / 1000)
       woken:add(1)
     end, i)
   end
-  for i = 1, 50000 do check.join(threads[i]) end
-  check.eq(woken:get(), 50000, "all woke")
+  for i = 1, count do check.join(threads[i]) end
+  check.eq(woken:get(), count, "all woke")
 end
 
 -- Ten thousand sleeps of one thread, every third aborted.
@@ -69,7 +69,7 @@ do
   local got = lwkt.shared.counter(0)
   local readers = {}
   for i = 1, 200 do
-    readers[i] = lwkt.create(function()
+    readers[i] = check.doomed({}, function()
       while true do got:add(#check.ok(sys.read(r, 3))) end
     end)
   end

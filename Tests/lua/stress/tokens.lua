@@ -35,7 +35,7 @@ local function storm(seed)
 end
 
 local threads, planned = {}, 0
-for t = 1, 2000 do threads[t] = lwkt.create(storm, t) end
+for t = 1, 2000 do threads[t] = check.doomed({}, storm, t) end
 for t = 1, 2000 do
   local ok, err = threads[t]:join(60)
   if not ok then
@@ -60,7 +60,7 @@ do
   local pair = lwkt.shared.array("i64", 2)
   local list = {}
   for i = 1, 600 do
-    list[i] = lwkt.create(function(i)
+    list[i] = check.doomed({}, function(i)
       for n = 1, 30 do
         if i % 3 == 0 then
           local ref <close> = tok:get()
