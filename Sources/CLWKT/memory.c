@@ -13,8 +13,16 @@
 #include "clwkt.h"
 #include "clwkt_memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+void lwkt_out_of_memory(size_t bytes) {
+  fflush(stdout);
+  fprintf(stderr, "lwkt: not enough memory (%zu bytes are not to be had)\n", bytes);
+  _exit(EXIT_FAILURE);
+}
 
 #ifndef LWKT_PLAIN_MALLOC
 

@@ -77,6 +77,14 @@ int lwkt_finish(lua_State *L, int result) {
     lua_insert(L, -2);
     lua_callk(L, 1, 1, 0, after_require);
     return after_require(L, LUA_OK, 0);
+  case LWKT_RESERVE: {
+    /* Lua collects its garbage, if it must, and raises its own error. */
+    size_t size = (size_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    lua_newuserdatauv(L, size, 0);
+    lua_pop(L, 1);
+    return lwkt_call(L, lwkt_s_retry_reserved);
+  }
   case LWKT_EXIT:
     if (lwkt_can_yield(L)) {
       lwkt_percpu()->switch_kind = LWKT_SWITCH_EXIT;

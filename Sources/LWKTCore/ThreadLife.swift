@@ -7,6 +7,9 @@ import Synchronization
 extension UnsafeMutablePointer where Pointee == Thread {
   // MARK: create
 
+  /// Is there memory for another? A worker, before `make`.
+  public static var canBeMade: Bool { ObjectPools.hasThread(mycpu) }
+
   /// A thread with one reference, the caller's, in nobody's queue until `begin`. `parent` names it;
   /// on the parent's worker while the parent runs, or with nil for a host's first threads. One of the
   /// `host`'s own is called 0.

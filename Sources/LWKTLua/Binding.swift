@@ -17,6 +17,7 @@ let resultThrow = Int32(LWKT_THROW.rawValue)
 let resultRequire = Int32(LWKT_REQUIRE.rawValue)
 let resultMoved = Int32(LWKT_MOVED.rawValue)
 let resultExit = Int32(LWKT_EXIT.rawValue)
+let resultReserve = Int32(LWKT_RESERVE.rawValue)
 let resultArgument = Int32(LWKT_ARGUMENT.rawValue)
 
 /// The running thread. Only below a function that Lua called in one.
@@ -208,7 +209,27 @@ func copyIn(
     while reader.hasNext { reader.push(L, 0) }
     return prefix + Int32(truncatingIfNeeded: payload.pointee.count)
   }
+  if hasNoRoom(L, payload) { return reserveFirst(L, payload, owner, prefix) }
   return copyInGraph(L, payload, owner, prefix)
+}
+
+/// Would the values, which take at least as many bytes as on their way, go beyond the limit of the heap?
+/// Decoding itself keeps to no limit.
+private func hasNoRoom(_ L: LuaState, _ payload: UnsafeMutablePointer<Payload>) -> Bool {
+  let heap = LuaHeap.of(L)
+  let limit = heap.pointee.allocator.limit
+  guard limit > 0, let buffer = payload.pointee.buffer else { return false }
+  return heap.pointee.allocator.used + buffer.pointee.byteCount > limit
+}
+
+/// As `requireFirst`, but it is memory that is to be had first.
+private func reserveFirst(
+  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, _ owner: ObjectRef, _ prefix: Int32
+) -> Int32 {
+  _ = lua_checkstack(L, 8)
+  lua_pushinteger(L, Int64(payload.pointee.buffer?.pointee.byteCount ?? 0))
+  _ = requireFirst(L, payload, owner, prefix)
+  return resultReserve
 }
 
 @inline(never)
@@ -247,6 +268,14 @@ func requireFirst(
 package func retryDecode(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   LuaHeap.of(L).pointee.copyState.noteModules(L)
+  return decodeAgain(L)
+}
+
+/// There is room: decode what `reserveFirst` noted.
+@c(lwkt_s_retry_reserved)
+package func retryReserved(_ L: OpaquePointer?) -> Int32 { decodeAgain(L.unsafelyUnwrapped) }
+
+private func decodeAgain(_ L: LuaState) -> Int32 {
   guard let raw = lua_touserdata(L, -2), let owner = handleObject(L, -3) else {
     return raise(L, "a message could not be received")
   }
@@ -257,7 +286,7 @@ package func retryDecode(_ L: OpaquePointer?) -> Int32 {
   if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.payload)) {
     return startInside(L)
   }
-  return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner, prefix: prefix)
+  return copyInGraph(L, raw.assumingMemoryBound(to: Payload.self), owner, prefix)
 }
 
 @c(lwkt_s_release)
@@ -403,7 +432,7 @@ func raiseCancellation(_ L: LuaState) -> Int32 {
     noteAbortRaised(thread)
     if let reason = thread.abortReason, reason.pointee.count > 0 {
       let count = copyIn(L, reason, owner: thread.object)
-      if count < 0 { return count == resultRequire ? plainAbort(L) : count }
+      if count < 0 { return count == resultError ? count : plainAbort(L) }
       if lua_type(L, -1) != LUA_TNIL { return resultThrow }
     }
     return plainAbort(L)

@@ -20,6 +20,9 @@ package func create(_ L: OpaquePointer?) -> Int32 {
   }
   let creator = currentThread
   lwkt_note_threads()
+  guard ThreadRef.canBeMade else {
+    return raise(L, "create: not enough memory for another thread")
+  }
   // What may be refused comes first: a refused create takes no number.
   var start = Payload()
   if options.sharing {

@@ -412,4 +412,85 @@ do
   check.raises("port expected, got thread handle", td.notify, td, td)
 end
 
+-- maxmem counts what is received, too, before it is there; who has room for it later has it then.
+do
+  local port, store = lwkt.port(), lwkt.shared.table()
+  local big = ("x"):rep(1000000)
+  store:set("big", big)
+  local function frugal(fn)
+    return lwkt.create({ maxmem = 300000 }, fn)
+  end
+  local ways = {
+    recv = function()
+      port:send(big)
+      return frugal(function() return #port:recv() end)
+    end,
+    unpack = function()
+      port:send(big)
+      return frugal(function() return #port:wait():unpack() end)
+    end,
+    domsg = function()
+      lwkt.create(function() port:wait():reply(big) end)
+      return frugal(function() return #port:domsg() end)
+    end,
+    join = function()
+      local td = lwkt.create(function() return big end)
+      return frugal(function() return #select(2, td:join()) end)
+    end,
+    shared = function() return frugal(function() return #store:get("big") end) end,
+    arguments = function() return lwkt.create({ maxmem = 300000 }, function(big) return #big end, big) end,
+  }
+  for name, way in pairs(ways) do
+    big = name == "arguments" and ("x"):rep(1000000) or big
+    check.died("not enough memory", way(), name)
+  end
+  for name, where in pairs {
+    coroutine = function(eat) return coroutine.resume(coroutine.create(eat)) end,
+    metamethod = function(eat) return pcall(function() return setmetatable({}, { __index = eat }).x end) end,
+    sort = function(eat) return pcall(table.sort, { 3, 2, 1 }, eat) end,
+    handler = function(eat) return xpcall(error, eat) end,
+    timeout = function(eat) return pcall(lwkt.timeout, 3600, eat) end,
+    scope = function(eat)
+      return pcall(lwkt.scope, function(s)
+        s:create(lwkt.sleep, 0.001)
+        eat()
+      end)
+    end,
+    sharing = function(eat) return lwkt.create({ sharing = true }, eat):join() end,
+    rep = function() return pcall(string.rep, "x", 1000000) end,
+    several = function() return pcall(port.recv, port) end,
+  } do
+    if name == "several" then port:send(("x"):rep(1000000)) end
+    port:send("after")
+    local td = frugal(function()
+      local ok, err = where(function()
+        local list = {}
+        while true do list[#list + 1] = {} end
+      end)
+      lwkt.sleep(0.001)
+      return ok, err, port:recv()
+    end)
+    check.deep({ check.join(td, name) }, { false, "not enough memory", "after" }, name)
+  end
+  -- Garbage makes room.
+  local td = frugal(function()
+    local sum = 0
+    for _ = 1, 20 do sum = sum + #port:recv() end
+    return sum
+  end)
+  for _ = 1, 20 do port:send(("y"):rep(100000)) end
+  check.eq(check.join(td), 2000000, "one after the other")
+  -- An error object cannot hold up or eat up anything by what it does to be shown.
+  for _, show in ipairs {
+    function() while true do end end,
+    function() return ("x"):rep(1000000) end,
+    function() return lwkt.sleep(0.001) and "waited" end,
+    function() error("again") end,
+    function() lwkt.exit() end,
+  } do
+    td = frugal(function() error(setmetatable({ io.stdout }, { __tostring = show })) end)
+    check.eq((td:join(60)), false, "an error object")
+  end
+end
+
 check.done()

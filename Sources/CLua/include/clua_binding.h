@@ -25,6 +25,9 @@ enum lwkt_result {
   LWKT_EXIT = -6,
   /* The thread moves to another worker: switch away, then return true. */
   LWKT_MOVED = -7,
+  /* Values are to be received in a heap with a limit: see whether there is room for as many bytes as the
+   * integer on the top of the stack says, then call `lwkt_s_retry_reserved`. */
+  LWKT_RESERVE = -8,
   /* LWKT_ARGUMENT - n: argument n is bad; the top of the stack says how. */
   LWKT_ARGUMENT = -100,
 };
@@ -98,6 +101,8 @@ bool lwkt_s_table_crowded(lua_State *L);
 int lwkt_s_resumed(lua_State *L);
 /* The module that a decode needed is there: decode again. */
 int lwkt_s_retry(lua_State *L);
+/* There is room for what is to be decoded: decode again. */
+int lwkt_s_retry_reserved(lua_State *L);
 /* Inside a new thread: its function and arguments, decoded. */
 int lwkt_s_start(lua_State *L);
 /* The place of the running thread in its heap, or -1. */
