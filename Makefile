@@ -57,6 +57,9 @@ build: setup ## build the command for use, in .build/release
 	$(SWIFT) build $(RELEASE) --product lwkt-lua
 	@nm -D --defined-only .build/release/lwkt-lua | grep -q ' lua_pushinteger$$' || { \
 	  echo "C modules would not find Lua in .build/release/lwkt-lua: see link/ld" >&2; exit 1; }
+	@! nm .build/release/lwkt-lua | grep -q RegexParser || { \
+	  echo "Swift's regular expressions are linked in and slow the start: find who uses" \
+	    "String.contains(String) or its like (nm -u shows 17_StringProcessing)" >&2; exit 1; }
 
 run: build ## count the words in this machine's documentation, a thread for each file
 	.build/release/lwkt-lua scripts/wordcount.lua $(TEXTS) </dev/null

@@ -134,3 +134,18 @@ void lwkt_tty_flush(void) {
   fflush_unlocked(stdout);
   funlockfile(stdout);
 }
+
+/* ---- children ---- */
+
+static void nobody(void) {}
+
+static void (*child_will_write)(void) = nobody;
+static void (*child_has_written)(void) = nobody;
+
+void lwkt_tty_watch_children(void (*will_write)(void), void (*has_written)(void)) {
+  child_will_write = will_write;
+  child_has_written = has_written;
+}
+
+void lwkt_tty_child_will_write(void) { child_will_write(); }
+void lwkt_tty_child_has_written(void) { child_has_written(); }

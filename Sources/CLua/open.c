@@ -34,6 +34,7 @@ static int protected_open(lua_State *L) {
   lwkt_open_slots(L);
   lwkt_open_base(L, is_main);
   lwkt_open_textonly(L);
+  lwkt_open_for_prompt(L);
   luaL_requiref(L, "lwkt", lwkt_open_module, 1);
   lua_pop(L, 1);
   lwkt_open_require(L);

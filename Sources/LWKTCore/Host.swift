@@ -24,6 +24,8 @@ public struct Binding: Sendable {
   public var reportDeath: @Sendable (ThreadRef) -> Void
   /// Nobody will ever wake: `report` says who waits for what. Any worker, all others asleep.
   public var reportDeadlock: @Sendable (_ report: String) -> Void
+  /// Then the program does not end: the main thread, if it can be, is interrupted as by Ctrl-C.
+  public var outlivesDeadlocks: Bool
   /// Where in its script the running thread is: `file:line`, or nothing. Its worker, while it runs.
   public var place: @Sendable () -> String
   /// The worker ends: give back what the binding keeps for it. Its kernel thread, after the loop.
@@ -35,6 +37,7 @@ public struct Binding: Sendable {
     preempt: @escaping @Sendable (_ kernelThread: pthread_t) -> Void,
     reportDeath: @escaping @Sendable (ThreadRef) -> Void,
     reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
+    outlivesDeadlocks: Bool = false,
     place: @escaping @Sendable () -> String = { "" },
     workerEnds: @escaping @Sendable () -> Void
   ) {
@@ -44,6 +47,7 @@ public struct Binding: Sendable {
     self.preempt = preempt
     self.reportDeath = reportDeath
     self.reportDeadlock = reportDeadlock
+    self.outlivesDeadlocks = outlivesDeadlocks
     self.workerEnds = workerEnds
   }
 }
@@ -113,6 +117,8 @@ public struct HostState: ~Copyable {
   let worldStop = Atomic<UInt32>(0)
   /// The thread that Ctrl-C is for, one reference, or 0. Release by whoever starts the program.
   let mainThread = Atomic<UInt>(0)
+  /// See `oweInterrupt`. The main thread's, as it runs.
+  var owesInterrupt = false
 
   /// The one thread that is not frozen, or 0; and whether run times are noted. See `Freeze.swift`.
   let onlyThread = Atomic<UInt>(0)

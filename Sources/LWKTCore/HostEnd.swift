@@ -16,7 +16,14 @@ extension UnsafeMutablePointer where Pointee == HostState {
     where shared(cpu).pointee.expected.load(ordering: .acquiring) > 0 {
       return false
     }
-    return true
+    return !pointee.binding.outlivesDeadlocks || isDraining || mainCanBeInterrupted
+  }
+
+  /// Does the main thread wait, for what Ctrl-C would end? No thread runs.
+  private var mainCanBeInterrupted: Bool {
+    if isFrozen { return false }
+    let main = ThreadRef(bitPattern: pointee.mainThread.load(ordering: .acquiring))
+    return main.map { $0.pointee.waitWord.load(ordering: .acquiring) & 3 == 1 } ?? false
   }
 
   /// The last worker awake has found that nobody will ever wake. On that worker, counted in again.
@@ -30,6 +37,10 @@ extension UnsafeMutablePointer where Pointee == HostState {
     // An embedder may have something to do for its threads at any time.
     guard phase == HostPhase.running, !pointee.isBackground, !isFrozen else { return }
     guard pointee.liveThreads.load(ordering: .acquiring) > 0 else { return drain() }
+    if pointee.binding.outlivesDeadlocks {
+      pointee.binding.reportDeadlock(deadlockReport())
+      return interruptMain()
+    }
     if pointee.isDeadlocked.exchange(true, ordering: .acquiringAndReleasing) { return }
     pointee.binding.reportDeadlock(deadlockReport())
     drain()

@@ -337,7 +337,7 @@ extension UnsafeMutablePointer where Pointee == Message {
       pointee.waitable.lock.unlock()
       return .wouldWait
     }
-    let interruptible = !pointee.flags.contains(.aborted)
+    let interruptible = !pointee.flags.contains(.aborted) || thread.owesInterrupt
     let ticket = thread.beginWait(.reply, on: object, interruptible: interruptible)
     thread.enqueueNode(on: waitable, ticket: ticket)
     pointee.waitable.lock.unlock()

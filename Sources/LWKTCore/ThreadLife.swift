@@ -176,12 +176,31 @@ extension UnsafeMutablePointer where Pointee == Thread {
   public func takeInterrupt() -> Bool {
     let hasBeenTold = pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)
     guard
-      hasBeenTold
+      hasBeenTold || takeOwedInterrupt()
         || lwkt_was_interrupted() && pointee.host.isInterruptible(self) && lwkt_take_interrupt()
     else { return false }
     // Now it tells somebody, who waits for that. It may not have been made urgent yet, if it was running
     // when Ctrl-C came.
     beUrgent(nanoseconds: 50_000_000, then: priority)
+    return true
+  }
+
+  /// Ctrl-C has ended the wait for an answer. Its sender has been asked to give up, and is waited for: the
+  /// error is still to come, and another Ctrl-C is to end that wait too. The thread itself.
+  public func oweInterrupt() {
+    guard pointee.host.isInterruptible(self),
+      pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)
+    else { return }
+    pointee.host.pointee.owesInterrupt = true
+  }
+
+  var owesInterrupt: Bool {
+    pointee.host.isInterruptible(self) && pointee.host.pointee.owesInterrupt
+  }
+
+  private func takeOwedInterrupt() -> Bool {
+    guard owesInterrupt else { return false }
+    pointee.host.pointee.owesInterrupt = false
     return true
   }
 

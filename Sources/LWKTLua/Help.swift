@@ -141,9 +141,15 @@ package enum Help {
       guard let name = entry.path.last?.lowercased() else { return nil }
       let distance = editDistance(Array(last), Array(name))
       if distance <= max(1, last.count / 3) { return (distance, entry) }
-      return last.count > 2 && name.contains(last) ? (last.count, entry) : nil
+      return last.count > 2 && holds(name, last) ? (last.count, entry) : nil
     }
     return near.sorted { $0.distance < $1.distance }.prefix(6).map(\.entry)
+  }
+
+  /// `String.contains` would have the regular expressions of Swift's library linked in, with a sixth of
+  /// the pages that are touched before the program begins.
+  private static func holds(_ text: String, _ part: String) -> Bool {
+    text.indices.contains { text[$0...].hasPrefix(part) }
   }
 
   /// How many letters to insert, remove, replace, or swap with their neighbours make `b` of `a`.

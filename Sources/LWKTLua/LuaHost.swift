@@ -123,6 +123,7 @@ public final class LuaHost: Sendable {
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
+        outlivesDeadlocks: prompt != nil,
         place: { currentPlace() }, workerEnds: { closeHeaps() }),
       policy: policy, background: background, sysport: sysport, listener: listener)
     LuaHost.current = self
@@ -217,6 +218,7 @@ public final class LuaHost: Sendable {
   }
 
   private func noteDeadlock(_ report: String) {
+    if let prompt { return prompt.reportDeadlock(report) }
     deadlockReport.withLock { $0 = report }
     printError("lwkt-lua: " + report)
   }

@@ -314,6 +314,7 @@ func answered(_ L: LuaState) -> Int32 {
   // Told to stop: so is the target, and its answer is awaited before the error is raised.
   guard let message = thread.pointee.request else { return 0 }
   message.abort()
+  thread.oweInterrupt()
   let result = message.waitForReply(thread, deadline: nil)
   if result == .ready {
     dropRequest(thread)
@@ -698,6 +699,7 @@ func replied(_ L: LuaState) -> Int32 {
   default:
     // Told to stop: so is the target, and its answer is awaited before the error is raised.
     object.message.abort()
+    currentThread.oweInterrupt()
     let result = object.message.waitForReply(currentThread, deadline: nil)
     if result == .ready { return raiseCancellation(L) }
     return after(L, result, .cancelledReply)

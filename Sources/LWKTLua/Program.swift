@@ -59,6 +59,7 @@ package final class LuaProgram: Sendable {
   ) {
     if settings.ignoresEnvironment { lwkt_ignore_environment() }
     if settings.refusesBytecode { lwkt_refuse_bytecode() }
+    if prompt != nil { lwkt_have_prompt() }
     lua = LuaHost(
       workers: workers, functions: [], sysport: sysport, background: false, prompt: prompt,
       policy: Policy(), listener: listener)

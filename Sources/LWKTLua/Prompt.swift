@@ -12,15 +12,19 @@ package struct LuaPrompt: Sendable {
   /// A thread died of an error that nobody took notice of. Any worker.
   package var reportDeath:
     @Sendable (_ thread: String, _ message: String, _ traceback: String) -> Void
+  /// The evaluation waits for what can never come, and is about to be interrupted. Any worker.
+  package var reportDeadlock: @Sendable (_ report: String) -> Void
 
   package init(
     driver: String, functions: [(name: String, body: LuaFunction)],
     reportDeath:
-      @escaping @Sendable (_ thread: String, _ message: String, _ traceback: String) -> Void
+      @escaping @Sendable (_ thread: String, _ message: String, _ traceback: String) -> Void,
+    reportDeadlock: @escaping @Sendable (_ report: String) -> Void
   ) {
     self.driver = driver
     self.functions = functions
     self.reportDeath = reportDeath
+    self.reportDeadlock = reportDeadlock
   }
 }
 

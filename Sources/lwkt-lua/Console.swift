@@ -9,8 +9,8 @@
 // `isatty` and the window's size would have to be faked for scripts and child processes, each line
 // would cost two more switches, and output and prompt would not be in order without a handshake. Here a
 // line's way is one call, in order by a lock. The price: who writes to descriptor 1 past the C library
-// (a child process, `lwkt.sys.write`) is not seen, and what he overwrites is there again after the
-// next key or Ctrl-L.
+// is not seen. For child processes `os.execute` and `io.popen` say when they begin and end; what
+// others overwrite (C modules, `lwkt.sys.write`) is there again after Ctrl-L.
 
 import CLWKT
 import Glibc
@@ -31,6 +31,8 @@ final class Console: Sendable {
       case held
     }
     var mode = Mode.plain
+    /// While a block is edited: it is off the screen, for a child that writes where it stood.
+    var isHidden = false
     var frame = Frame()
     /// The unfinished line of output that stands above the block.
     var partial: [UInt8] = []
@@ -54,6 +56,7 @@ final class Console: Sendable {
         UnsafeRawBufferPointer(start: bytes, count: count), descriptor: descriptor)
       return count
     }
+    lwkt_tty_watch_children({ Console.shared.hide() }, { Console.shared.drawAfterOthers() })
   }
 
   // MARK: output
@@ -66,8 +69,8 @@ final class Console: Sendable {
       case .plain:
         writeAll(descriptor, Array(bytes))
         state.isAtEdge = last == 0x0a
-      case .editing:
-        writeAll(descriptor, Self.above(&state, bytes))
+      case .editing where state.isHidden: writeAll(descriptor, Array(bytes))
+      case .editing: writeAll(descriptor, Self.above(&state, bytes))
       case .held:
         state.held += bytes
         if state.held.count > Self.mostHeld { state.held.removeFirst(Self.mostHeld / 2) }
@@ -138,16 +141,49 @@ final class Console: Sendable {
     state.withLock { state in
       Self.setFarewell(Self.editingFarewell)
       state.columns = columns
-      var out: [UInt8] = []
-      if state.isAtEdge {
-        out = [UInt8](repeating: 0x20, count: max(0, columns - 1)) + Array("\r\u{1b}[J".utf8)
-      } else {
-        out = Array("\r\n".utf8)
-      }
       state.mode = .editing
       state.frame = frame
-      state.partial = []
-      writeAll(1, Array("\u{1b}[?2004h".utf8) + out + Self.draw(frame))
+      writeAll(1, Array("\u{1b}[?2004h".utf8))
+      if !state.isAtEdge { writeAll(1, Array("\r\n".utf8)) }
+      Self.drawOnFreeRow(&state)
+    }
+  }
+
+  /// Draw the block in a row of its own, wherever the cursor is: spaces up to the right edge end a line
+  /// that is there, and an empty one stays.
+  private static func drawOnFreeRow(_ state: inout State) {
+    let spaces = [UInt8](repeating: 0x20, count: max(0, state.columns - 1))
+    state.isHidden = false
+    state.partial = []
+    writeAll(1, spaces + Array("\r\u{1b}[J".utf8) + draw(state.frame))
+  }
+
+  // MARK: children
+
+  /// A child process is about to write: take the block off the screen. Any kernel thread.
+  private func hide() {
+    lwkt_tty_flush()
+    state.withLock { state in
+      guard state.mode == .editing, !state.isHidden else { return }
+      var out = Self.erase(state.frame)
+      if !state.partial.isEmpty {
+        out += Self.up(Self.rows(of: state.partial, state.columns)) + Array("\r\u{1b}[J".utf8)
+        out += state.partial
+      }
+      state.isHidden = true
+      writeAll(1, out)
+    }
+  }
+
+  /// A child process has ended: draw the block below what it wrote. Any kernel thread.
+  private func drawAfterOthers() {
+    state.withLock { state in
+      switch state.mode {
+      case .editing: Self.drawOnFreeRow(&state)
+      // Where the cursor is nobody knows; `begin` copes with that.
+      case .plain: state.isAtEdge = true
+      case .held: break
+      }
     }
   }
 
@@ -155,6 +191,10 @@ final class Console: Sendable {
   func show(_ frame: Frame) {
     state.withLock { state in
       guard state.mode == .editing, frame != state.frame else { return }
+      if state.isHidden {
+        state.frame = frame
+        return Self.drawOnFreeRow(&state)
+      }
       let out = Self.erase(state.frame) + Self.draw(frame)
       state.frame = frame
       writeAll(1, out)
@@ -165,11 +205,15 @@ final class Console: Sendable {
   func resize(columns: Int, _ frame: Frame) {
     state.withLock { state in
       guard state.mode == .editing else { return }
+      state.columns = columns
+      if state.isHidden {
+        state.frame = frame
+        return
+      }
       let old = state.frame
       let above = old.widths[..<old.cursorRow].reduce(0) {
         $0 + max(1, ($1 + columns - 1) / columns)
       }
-      state.columns = columns
       state.frame = frame
       let top = above + old.cursorColumn / columns
       writeAll(1, Self.up(top) + Array("\r\u{1b}[J".utf8) + Self.draw(frame))
@@ -180,6 +224,7 @@ final class Console: Sendable {
   func clear() {
     state.withLock { state in
       state.partial = []
+      state.isHidden = false
       writeAll(1, Array("\u{1b}[H\u{1b}[2J".utf8) + Self.draw(state.frame))
     }
   }
@@ -188,6 +233,7 @@ final class Console: Sendable {
   func redraw() {
     state.withLock { state in
       guard state.mode == .editing else { return }
+      state.isHidden = false
       writeAll(1, Array("\r\u{1b}[J\u{1b}[?2004h".utf8) + Self.draw(state.frame))
     }
   }
@@ -197,6 +243,7 @@ final class Console: Sendable {
   func end(_ frame: Frame, after: String = "") {
     state.withLock { state in
       guard state.mode == .editing else { return }
+      if state.isHidden { Self.drawOnFreeRow(&state) }
       var out = Self.erase(state.frame) + Array(frame.rows.joined(separator: "\r\n").utf8)
       out += Array((after + "\u{1b}[?2004l\r\n").utf8)
       state.mode = .plain

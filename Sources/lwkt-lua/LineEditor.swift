@@ -40,6 +40,17 @@ struct LineEditor {
   }
   private(set) var search: Search?
 
+  /// Alt and digits: how often the next key is meant.
+  private(set) var argument: Int?
+  private static let mostRepeats = 10_000
+
+  /// Alt-.: which entry's last word stands before the cursor, and how long it is.
+  private struct LastWord {
+    var index: Int
+    var count: Int
+  }
+  private var lastWord: LastWord?
+
   /// The next key goes in as it is.
   private var isQuoting = false
   /// Ctrl-X has come.
@@ -54,17 +65,49 @@ struct LineEditor {
     buffer.set("", forgetting: true)
     walk = nil
     search = nil
+    argument = nil
+    lastWord = nil
     isQuoting = false
     isAfterX = false
   }
 
   /// The prompt that stands for the first one meanwhile.
   var searchPrompt: String? {
-    guard let search else { return nil }
+    guard let search else { return argument.map { "(arg: \($0)) " } }
     return (search.hasFailed ? "(no match) `" : "(search) `") + search.query + "': "
   }
 
   mutating func handle(_ key: Key) -> EditorAction {
+    if search == nil, key.meta, !isQuoting, case .character(let character) = key.base,
+      let digit = character.wholeNumberValue, character.isASCII
+    {
+      argument = min((argument ?? 0) * 10 + digit, Self.mostRepeats)
+      return .redraw
+    }
+    guard let times = argument else { return handleOnce(key) }
+    argument = nil
+    return repeated(key, times)
+  }
+
+  /// As often as it is asked for, or as it can be done. What is no editing is done once.
+  private mutating func repeated(_ key: Key, _ times: Int) -> EditorAction {
+    if case .character(let character) = key.base, !key.control, !key.meta {
+      if times > 0 { buffer.insert(String(repeating: character, count: times)) }
+      return .redraw
+    }
+    if key == .ctrl("g") { return .redraw }
+    var action = EditorAction.redraw
+    var done = 0
+    while done < times, action == .redraw {
+      action = handleOnce(key)
+      done += 1
+      if search != nil || isQuoting || isAfterX { break }
+    }
+    return done > 1 && action == .bell ? .redraw : action
+  }
+
+  private mutating func handleOnce(_ key: Key) -> EditorAction {
+    if key != .meta("."), key != .meta("_") { lastWord = nil }
     if isQuoting {
       isQuoting = false
       return quote(key)
@@ -180,6 +223,7 @@ struct LineEditor {
     case "y", "Y": buffer.yankPop()
     case "p", "P": return walkHistory(forward: false)
     case "n", "N": return walkHistory(forward: true)
+    case ".", "_": return insertLastWord()
     case "<": return goToEntry(history.entries.isEmpty ? nil : 0)
     case ">": return goToEntry(nil)
     case "\\": buffer.deleteSpaces()
@@ -313,6 +357,31 @@ struct LineEditor {
       buffer.set(current.draft)
     }
     return .redraw
+  }
+
+  /// The last word of the entry before, or, again and again, of the one before that.
+  private mutating func insertLastWord() -> EditorAction {
+    let before = lastWord?.index ?? history.entries.count
+    guard
+      let index = history.search(
+        from: before, forward: false, { !Self.lastWord(of: $0).isEmpty })
+    else { return .bell }
+    let word = Self.lastWord(of: history.entries[index])
+    buffer.replaceBackward(from: buffer.cursor - (lastWord?.count ?? 0), with: word)
+    lastWord = LastWord(index: index, count: word.count)
+    return .redraw
+  }
+
+  /// What stands behind the last space, without what closes brackets that were opened before it.
+  static func lastWord(of entry: String) -> String {
+    guard var word = entry.split(whereSeparator: \.isWhitespace).last else { return "" }
+    while let last = word.last, ")]},;".contains(last) {
+      let opening: Character? = last == ")" ? "(" : last == "]" ? "[" : last == "}" ? "{" : nil
+      let opened = word.count { $0 == opening }
+      if opened > 0, opened >= word.count(where: { $0 == last }) { break }
+      word.removeLast()
+    }
+    return String(word)
   }
 
   // MARK: search

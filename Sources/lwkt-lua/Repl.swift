@@ -9,7 +9,7 @@ import Glibc
 import LWKTLua
 import Synchronization
 
-/// A prompt. All but `deaths` is touched by the prompt's thread alone, on whichever worker it runs:
+/// A prompt. All but `deaths` and `deadlock` is touched by the prompt's thread alone, on whichever worker it runs:
 /// moving from one to another orders what it does.
 final class Repl: @unchecked Sendable {
   private let console = Console.shared
@@ -24,6 +24,7 @@ final class Repl: @unchecked Sendable {
   private var rows = 24
   private let wake: Int32
   private let deaths = Mutex<[Death]>([])
+  private let deadlock = Mutex<String?>(nil)
 
   private struct Death {
     var thread: String
@@ -43,7 +44,8 @@ final class Repl: @unchecked Sendable {
     if !repl.isDumb { Console.shared.divert() }
     return LuaPrompt(
       driver: ReplDriver.chunk, functions: repl.functions,
-      reportDeath: { repl.note(Death(thread: $0, message: $1, traceback: $2)) })
+      reportDeath: { repl.note(Death(thread: $0, message: $1, traceback: $2)) },
+      reportDeadlock: { report in repl.deadlock.withLock { $0 = report } })
   }
 
   private init() {
@@ -69,8 +71,8 @@ final class Repl: @unchecked Sendable {
       return deaths.count
     }
     let first = death.message.split(separator: "\n").first.map(String.init) ?? ""
-    console.write(
-      styled("[\(number)] thread \(death.thread) died: \(first)", .error, hasColours) + "\n")
+    let text = visibleText("[\(number)] thread \(death.thread) died: \(first)")
+    console.write(styled(text, .error, hasColours) + "\n")
   }
 
   /// `death(n)`: the whole of background error n, or nothing; without n how many there are.
@@ -84,6 +86,15 @@ final class Repl: @unchecked Sendable {
       let trace = death.traceback.isEmpty ? "" : "\n" + death.traceback
       return .values([.string("thread \(death.thread) died: \(death.message)\(trace)")])
     }
+  }
+
+  /// `deadlock()`: why the evaluation was interrupted, if not by Ctrl-C. Once.
+  private func deadlock(_: [LuaValue]) -> LuaAnswer {
+    let report = deadlock.withLock { report in
+      defer { report = nil }
+      return report
+    }
+    return .values(report.map { [.string($0)] } ?? [])
   }
 
   // MARK: the block on the screen
@@ -246,7 +257,7 @@ final class Repl: @unchecked Sendable {
     if words.isEmpty {
       writeAll(1, [7])
     } else if !editor.complete(from: arguments.integer(0) ?? 0, words), words.count > 1 {
-      let shown = words.prefix(Repl.mostListed).map { $0 }
+      let shown = words.prefix(Repl.mostListed).map(visibleText)
       let more = words.count - shown.count
       console.write(
         inColumns(shown, width: columns) + (more > 0 ? "\n... and \(more) more" : "") + "\n")
@@ -280,7 +291,7 @@ final class Repl: @unchecked Sendable {
   /// `colour(source)`: Lua source with its colours.
   private func colour(_ arguments: [LuaValue]) -> LuaAnswer {
     let text = Array(arguments.string(0))
-    guard hasColours else { return .values([.string(String(text))]) }
+    guard hasColours else { return .values([.string(visibleText(String(text)))]) }
     let layout = LineLayout(columns: .max, mostRows: .max, hasColours: true)
     let styles = Highlight.styles(text, cursor: nil)
     let frame = layout.frame(first: "", rest: "", text: text, styles: styles, cursor: 0)
@@ -337,6 +348,7 @@ final class Repl: @unchecked Sendable {
       ("style", { [self] in style($0) }), ("colour", { [self] in colour($0) }),
       ("size", { [self] in size($0) }), ("screen", { [self] in screen($0) }),
       ("prepare", { [self] in prepare($0) }), ("death", { [self] in death($0) }),
+      ("deadlock", { [self] in deadlock($0) }),
       ("wakefd", { [self] _ in .values([.integer(Int64(wake))]) }),
       ("isdumb", { [self] _ in .values([.boolean(isDumb)]) }),
       ("help", { .values([.string(Help.text(for: $0.isEmpty ? nil : $0.string(0)))]) }),

@@ -3,6 +3,7 @@
 extension ReplDriver {
   static let commands = #"""
     local lwkt, style, width, writeln = repl.lwkt, repl.style, repl.width, repl.writeln
+    local visible, gsub = repl.visible, string.gsub
     local format, rep, match, find, sub = string.format, string.rep, string.match, string.find, string.sub
     local concat, sort, ipairs, next, loadfile = table.concat, table.sort, ipairs, next, loadfile
     local open = io.open
@@ -22,7 +23,7 @@ extension ReplDriver {
       for index, heading in ipairs(headings) do rooms[index] = width(heading) end
       for number = 1, math.min(#rows, most) do
         for index = 1, #headings do
-          local text = tostring(rows[number][index] or "")
+          local text = (gsub(visible(tostring(rows[number][index] or "")), "%s", " "))
           rows[number][index] = text
           rooms[index] = math.max(rooms[index], width(text))
         end
@@ -79,7 +80,7 @@ extension ReplDriver {
     about.bt = "where thread ID stands"
     function commands.bt(id)
       if id == "" then return writeln(":bt needs the id of a thread, as :threads shows it") end
-      writeln(ui.inspect("traceback", id) or "there is no thread " .. id)
+      writeln(visible(ui.inspect("traceback", id) or "there is no thread " .. id))
     end
 
     about.kill = "abort thread ID"
@@ -241,7 +242,7 @@ extension ReplDriver {
         return writeln(count .. " background errors: :err 1 to :err " .. count)
       end
       local text = math.tointeger(tonumber(number)) and ui.death(math.tointeger(tonumber(number)))
-      writeln(text and style(text, "error") or "there is no background error " .. number)
+      writeln(text and style(visible(text), "error") or "there is no background error " .. number)
     end
 
     -- ---- help ----

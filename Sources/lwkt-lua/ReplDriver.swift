@@ -28,7 +28,20 @@ enum ReplDriver {
     end
     function repl.style(text, name) return before[name] .. text .. after[name] end
 
-    local find, len = string.find, string.len
+    local find, gsub, format, byte, len = string.find, string.gsub, string.format, string.byte, string.len
+    local utf8len = utf8.len
+
+    local function escaped(c) return c == "\r" and "\\r" or format("\\x%02X", byte(c)) end
+
+    -- Text from a program, as it may go to the terminal: what would steer that is shown as it is
+    -- written in Lua, and so are bytes that are no characters.
+    function repl.visible(text)
+      if not find(text, "[\0-\8\11-\31\127-\255]") then return text end
+      text = gsub(text, "[\0-\8\11-\31\127]", escaped)
+      if not utf8len(text) then return (gsub(text, "[\128-\255]", escaped)) end
+      return (gsub(text, "\194[\128-\159]", function(c) return format("\\u{%X}", byte(c, 2)) end))
+    end
+
     function repl.width(text) return find(text, "[\128-\255]") and ui.width(text) or len(text) end
     """#
 
@@ -62,6 +75,13 @@ enum ReplDriver {
         wake = nil
         ui.changed()
       end
+    end
+
+    -- Before an evaluation: what could still come of a question would hide that nothing else can.
+    function repl.forget_keys()
+      if keys then keys:abort() end
+      if wake then wake:abort() end
+      keys, wake = nil, nil
     end
 
     local function prompt_text(name, default)

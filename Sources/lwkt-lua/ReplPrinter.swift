@@ -7,7 +7,7 @@ extension ReplDriver {
     local getmetatable, rawget, mathtype = debug.getmetatable, rawget, math.type
     local format, rep, find, gsub, sub = string.format, string.rep, string.find, string.gsub, string.sub
     local concat, sort, utf8len, utf8offset = table.concat, table.sort, utf8.len, utf8.offset
-    local style, width = repl.style, repl.width
+    local style, width, visible = repl.style, repl.width, repl.visible
 
     local most_depth <const> = 6
     local most_items <const> = 100 -- of one table
@@ -18,13 +18,12 @@ extension ReplDriver {
 
     local function quoted(text)
       local rest = #text - most_text
-      if rest > 0 then text = sub(text, 1, most_text) end
-      text = gsub(text, '[%c"\\]', function(c)
-        return escapes[c] or format("\\x%02X", c:byte())
-      end)
-      if not utf8len(text) then
-        text = gsub(text, "[\128-\255]", function(c) return format("\\x%02X", c:byte()) end)
+      if rest > 0 then
+        local last = most_text
+        while last > most_text - 4 and find(text, "^[\128-\191]", last + 1) do last = last - 1 end
+        text, rest = sub(text, 1, last), #text - last
       end
+      text = visible(gsub(text, '[\n\t\r"\\]', escapes))
       return '"' .. text .. '"' .. (rest > 0 and format("... %d more bytes", rest) or "")
     end
 
@@ -45,6 +44,7 @@ extension ReplDriver {
       end
       local ok, text = pcall(tostring, value)
       if not ok or type(text) ~= "string" then text = "(" .. kind .. " that cannot be shown)" end
+      text = visible(text)
       local is_plain = kind == "number" or kind == "boolean" or kind == "nil"
       return style(text, is_plain and "number" or "meta"), width(text)
     end
@@ -168,7 +168,7 @@ extension ReplDriver {
       return show(state, value, 0)
     end
 
-    -- The values of an evaluation, in a line if they fit. Strings are shown as they are.
+    -- The values of an evaluation, in a line if they fit. Strings are shown without quotes.
     function repl.show_values(values, first, last)
       local columns = ui.size()
       local texts, total, is_flat = {}, 0, true
@@ -176,7 +176,8 @@ extension ReplDriver {
         local value = values[index]
         local text, taken, many
         if type(value) == "string" then
-          text, taken, many = value, width(value), find(value, "\n") ~= nil
+          text = visible(value)
+          taken, many = width(text), find(text, "\n") ~= nil
         else
           text, taken, many = repl.pretty(value, columns)
         end

@@ -9,6 +9,7 @@ extension ReplDriver {
       string.rep, string.match, string.gmatch, string.find, string.gsub, string.sub
     local concat, rawset, type, getmetatable = table.concat, rawset, type, debug.getmetatable
     local lwkt, globals, style, hold = repl.lwkt, repl.globals, repl.style, ui.hold
+    local visible = repl.visible
     local curthread, setpri, crit_exit = lwkt.curthread, lwkt.setpri_self, lwkt.crit_exit
 
     -- Lines are counted through the session, so that a message names one for good.
@@ -117,14 +118,14 @@ extension ReplDriver {
     local function short_trace(trace)
       local calls = {}
       for call in gmatch(trace, "[^\n]+") do
-        if find(call, "^%s+%[C%]: in function 'xpcall'") then break end
-        if find(call, "^%s") and not find(call, "^%s+%[prompt%]:") then calls[#calls + 1] = call end
+        if find(call, "^%s+%[C%]: in %?$") then break end
+        if find(call, "^%s") then calls[#calls + 1] = call end
       end
       -- Who raised it, if that is all it does, is not where it went wrong.
       local raiser = match(calls[1] or "", "^%s+%[C%]: in function '(%a+)'")
       if raiser == "error" or raiser == "assert" then table.remove(calls, 1) end
       local last = calls[#calls]
-      if last then calls[#calls] = gsub(last, "in function <stdin:%d+>", "in this block") end
+      if last then calls[#calls] = gsub(last, "(stdin:%d+: in) main chunk$", "%1 this block") end
       if #calls < 2 then return "" end
       if #calls > 10 then
         local cut = #calls - 9
@@ -142,6 +143,7 @@ extension ReplDriver {
     end
 
     local function report(text, trace)
+      text, trace = visible(text), visible(trace)
       repl.writeln(style(text, "error") .. at_line(text) .. style(trace, "faint"))
     end
     repl.report = report
@@ -155,13 +157,15 @@ extension ReplDriver {
     -- have had last.
     local priority = curthread().pri
     function repl.run(chunk)
+      repl.forget_keys()
+      ui.deadlock()
       ui.urgent(priority)
       local results = pack(xpcall(chunk, failed))
       priority = curthread().pri
       setpri(31)
       while pcall(crit_exit) do end
       if results[1] then return results end
-      report(text_of(results[2][1]), short_trace(results[2][2]))
+      report(ui.deadlock() or text_of(results[2][1]), short_trace(results[2][2]))
       return nil
     end
 

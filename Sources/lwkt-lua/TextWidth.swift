@@ -44,15 +44,23 @@ enum TextWidth {
   ]
 }
 
-/// A character as it is shown: tabs and control characters need another form.
+/// A character as it is shown: tabs and control characters need another form, also those with eight
+/// bits, which terminals obey too.
 func visibleForm(_ character: Character, column: Int) -> (text: String, width: Int) {
-  guard let value = character.unicodeScalars.first?.value, value < 0x20 || value == 0x7f else {
-    return (String(character), TextWidth.of(character))
-  }
+  guard let value = character.unicodeScalars.first?.value,
+    value < 0x20 || (0x7f..<0xa0).contains(value)
+  else { return (String(character), TextWidth.of(character)) }
+  if value >= 0x80 { return ("<" + String(value, radix: 16) + ">", 4) }
   if value == 9 {
     let width = 4 - column % 4
     return (String(repeating: " ", count: width), width)
   }
   let letter = Character(Unicode.Scalar(UInt8(truncatingIfNeeded: value ^ 0x40)))
   return ("^" + String(letter), 2)
+}
+
+/// Text that comes from elsewhere, as it may go to the terminal: with its lines, but nothing that would
+/// steer the terminal.
+func visibleText(_ text: String) -> String {
+  text.map { $0 == "\n" ? "\n" : visibleForm($0, column: 0).text }.joined()
 }

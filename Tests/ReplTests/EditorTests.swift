@@ -87,6 +87,16 @@ private struct Desk {
     Case("    |", [.plain(.backspace)], "  |"),
     Case("|", [.plain(.tab)], "  |"),
     Case("abc|", [.ctrl("x"), .ctrl("u")], "|"),
+    Case("abcdef|", [.meta("3"), .ctrl("b")], "abc|def"),
+    Case("abcdef|", [.meta("9"), .ctrl("b")], "|abcdef"),
+    Case("a|", [.meta("1"), .meta("2"), .plain(.character("x"))], "axxxxxxxxxxxx|"),
+    Case("a|", [.meta("0"), .plain(.character("x"))], "a|"),
+    Case("a|", [.meta("5"), .plain(.character("x")), .ctrl("_")], "a|"),
+    Case("one two three|", [.meta("2"), .meta("b"), .ctrl("k")], "one |"),
+    Case("one two three|", [.meta("2"), Key(base: .backspace, meta: true)], "one |"),
+    Case("a|", [.meta("3"), .ctrl("g"), .plain(.character("x"))], "ax|"),
+    Case("a|", [.meta("3"), .ctrl("q"), .ctrl("a"), .plain(.character("x"))], "a\u{1}x|"),
+    Case("|hello WORLD", [.meta("2"), .meta("c")], "Hello World|"),
   ]
 
   @Test("keys", arguments: cases) func keys(_ test: Case) {
@@ -97,7 +107,7 @@ private struct Desk {
   }
 
   @Test("each key anywhere leaves a cursor inside the text") func anyKey() {
-    let letters = "abcdefghijklmnopqrstuvwxyz_"
+    let letters = "abcdefghijklmnopqrstuvwxyz_.3"
     var keys: [Key] = letters.flatMap { [.ctrl($0), .meta($0), .plain(.character($0))] }
     keys += [
       .plain(.up), .plain(.down), .plain(.left), .plain(.right), .plain(.home), .plain(.end),
@@ -156,6 +166,31 @@ private struct Desk {
     #expect(desk.shown == "pr|")
     desk.press(.plain(.down))
     #expect(desk.last == .bell)
+  }
+
+  @Test("Alt-. puts in the last word of what was entered before") func lastWords() {
+    var desk = Desk("f(|)", history: ["x = alpha", "  ", "lwkt.join(beta, gamma)", "y = g(1)"])
+    desk.press(.meta("."))
+    #expect(desk.shown == "f(g(1)|)")
+    desk.press(.meta("."))
+    #expect(desk.shown == "f(gamma|)")
+    desk.press(.meta("_"))
+    #expect(desk.shown == "f(alpha|)")
+    desk.press(.meta("."))
+    #expect(desk.last == .bell)
+    desk.press(.ctrl("_"), .ctrl("e"), .plain(.character(" ")), .meta("."))
+    #expect(desk.shown == "f(gamma) g(1)|")
+    let words = [("", ""), ("a b", "b"), ("f(a, b[1])", "b[1]"), ("{ x };", ""), ("f(x)", "f(x)")]
+    for (entry, word) in words { #expect(LineEditor.lastWord(of: entry) == word) }
+  }
+
+  @Test("a number for the next key is shown") func argument() {
+    var desk = Desk("a")
+    desk.press(.meta("4"), .meta("2"))
+    #expect(desk.editor.searchPrompt == "(arg: 42) ")
+    desk.press(.plain(.enter))
+    #expect(desk.last == .enter("a"))
+    #expect(desk.editor.searchPrompt == nil)
   }
 
   @Test("Ctrl-R searches while one types") func search() {

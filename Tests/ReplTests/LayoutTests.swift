@@ -34,6 +34,7 @@ import Testing
     #expect(frame("a\nb").rows == ["> a", ">> b"])
     #expect(frame("a\nb", cursor: 1).cursorRow == 0)
     #expect(frame("\tx\u{1}").rows == ["> \u{20}\u{20}x^A"])
+    #expect(frame("\u{1b}\u{9b}x").rows == ["> ^[<9b>x"])
   }
 
   @Test("a block taller than the screen is shown around the cursor") func tall() {

@@ -35,4 +35,10 @@ void lwkt_tty_divert(long (*write)(int descriptor, const char *bytes, size_t cou
 /* What the diverted stdout still holds, as far as nobody else is writing. */
 void lwkt_tty_flush(void);
 
+/* Children write to the terminal themselves. `will_write` is told before one is waited for, `has_written`
+ * when one has ended. Once, before a Lua heap is made; by default nobody is told. */
+void lwkt_tty_watch_children(void (*will_write)(void), void (*has_written)(void));
+void lwkt_tty_child_will_write(void);
+void lwkt_tty_child_has_written(void);
+
 #endif

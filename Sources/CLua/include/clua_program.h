@@ -62,6 +62,8 @@ bool lwkt_s_is_deadlocked(void);
 
 /* Ignore LUA_PATH and the like (-E). */
 void lwkt_ignore_environment(void);
+/* The main thread will be a prompt (promptlib.c). */
+void lwkt_have_prompt(void);
 /* Refuse precompiled chunks, except those that threads are made of (--no-bytecode; textonly.c). */
 void lwkt_refuse_bytecode(void);
 
@@ -72,5 +74,7 @@ const char *lwkt_load_mode(void);
 void lwkt_explain_refusal(lua_State *L, const char *path);
 /* In a new heap: what loads chunks keeps to that. [-0, +0, m] */
 void lwkt_open_textonly(lua_State *L);
+/* In a new heap: library functions that heed the prompt, if there is one. [-0, +0, m] */
+void lwkt_open_for_prompt(lua_State *L);
 
 #endif

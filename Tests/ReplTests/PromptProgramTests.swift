@@ -1,0 +1,139 @@
+// PromptProgramTests.swift: what programs do at a prompt, and to it.
+
+import Testing
+
+@testable import lwkt_lua
+
+@Suite("Programs at the prompt", .serialized) struct PromptProgramTests {
+  private func start(workers: Int = 2) throws -> PseudoTerminal {
+    let terminal = try PseudoTerminal(
+      ["--workers", String(workers)], columns: 80, rows: 30, environment: ["NO_COLOR": "1"])
+    terminal.wait(lastLine: "> ")
+    return terminal
+  }
+
+  private func leave(_ terminal: PseudoTerminal) {
+    terminal.wait(lastLine: "> ")
+    terminal.type("\u{4}")
+    #expect(terminal.end() == 0, "\(terminal.screen.text)")
+    #expect(terminal.echoes)
+    terminal.remove()
+  }
+
+  @Test("what waits for what can never come is told so", arguments: [1, 2])
+  func deadlock(workers: Int) throws {
+    let terminal = try start(workers: workers)
+    for line in ["lwkt.recv()", "lwkt.create({name = 'stuck'}, function() lwkt.recv() end):join()"]
+    {
+      terminal.type("\u{c}" + line + "\r")
+      terminal.wait(for: "deadlock: every thread waits for something that can never come")
+      terminal.wait(for: "thread 1 waits for")
+      terminal.wait(lastLine: "> ")
+    }
+    terminal.wait(for: "(stuck) waits")
+    // The receiver of a request that is asked to give up, and does not.
+    terminal.type("\u{c}lwkt.create(function() lwkt.wait() lwkt.recv() end):domsg(1)\r")
+    terminal.wait(for: "deadlock:")
+    terminal.wait(lastLine: "> ")
+    // Whatever can still come is waited for.
+    terminal.type("\u{c}")
+    terminal.enter("lwkt.sleep(0.3)", until: "sleep(0.3)\ntrue\n>")
+    terminal.enter("me = lwkt.curthread()", until: "\n>")
+    terminal.enter(
+      "lwkt.create(function() lwkt.sleep(0.3) me:send('woken') end) return lwkt.recv()",
+      until: "\nwoken\n>")
+    terminal.enter("lwkt.tsleep('nobody', 'test', 0.3)", until: "timed out")
+    #expect(!terminal.screen.text.contains("deadlock"))
+    leave(terminal)
+  }
+
+  @Test("a second Ctrl-C does not wait for an answer that does not come") func secondInterrupt()
+    throws
+  {
+    let terminal = try start()
+    // Somebody sleeps, so that it is no deadlock.
+    terminal.enter("lwkt.create({daemon = true}, lwkt.sleep, 1000)", until: "thread 1.1")
+    for ask in ["domsg(1)", "sendmsg(1):wait()"] {
+      terminal.type("\u{c}lwkt.create(function() lwkt.wait() lwkt.recv() end):" + ask + "\r")
+      terminal.wait { $0.lines.first?.hasSuffix(ask) ?? false && $0.row == 1 }
+      while !terminal.echoes {}
+      terminal.type("\u{3}")
+      terminal.wait(for: "^C")
+      terminal.type("\u{3}")
+      terminal.wait(for: "interrupted!")
+      terminal.wait(lastLine: "> ")
+    }
+    leave(terminal)
+  }
+
+  @Test("tracebacks show nothing of the prompt") func traceback() throws {
+    let terminal = try start()
+    let cases = [
+      (
+        "debug.traceback()",
+        "stack traceback:\n        stdin:1: in main chunk\n        [C]: in ?\n>"
+      ),
+      (
+        "local function f() return debug.traceback('text') .. '!' end f = f() return f",
+        "text\nstack traceback:\n        stdin:2: in local 'f'\n        stdin:2: in main chunk\n"
+          + "        [C]: in ?!\n>"
+      ),
+      (
+        "select(2, xpcall(function() error('no', 0) end, debug.traceback))",
+        "no\nstack traceback:\n        [C]: in function 'error'\n"
+          + "        stdin:3: in function <stdin:3>\n"
+          + "        [C]: in function 'xpcall'\n        stdin:3: in main chunk\n        [C]: in ?\n>"
+      ),
+      ("debug.traceback({}) ~= nil, debug.traceback(12)", "true\n12\nstack traceback:\n"),
+    ]
+    for (line, shown) in cases {
+      terminal.type("\u{c}")
+      terminal.enter(line, until: shown)
+      terminal.wait(lastLine: "> ")
+    }
+    leave(terminal)
+  }
+
+  @Test("nothing that a program shows steers the terminal") func controlBytes() throws {
+    let terminal = try start()
+    let cases = [
+      ("'a\\27[2Jb\\r\\7'", #"a\x1B[2Jb\r\x07"#), ("{'\\27'}", #"{ "\x1B" }"#),
+      ("'\\xc2\\x9b'", #"\u{9B}"#), ("'\\xff'", #"\xFF"#), ("'two\\nlines'", "two\nlines"),
+      ("setmetatable({}, {__tostring = function() return '\\27c' end})", #"\x1Bc"#),
+      ("error('\\27[5m', 0)", #"\x1B[5m"#),
+      ("{['\\27'] = ('é'):rep(300)}", "é\"... 100 more bytes"),
+      ("lwkt.create({name = 'a\\27b'}, error, 'c\\27d')", "died: c^[d"),
+    ]
+    for (line, shown) in cases {
+      terminal.type("\u{c}")
+      terminal.enter(line, until: shown)
+      terminal.wait(lastLine: "> ")
+    }
+    leave(terminal)
+  }
+
+  @Test("what children write does not stay in a line that is typed") func children() throws {
+    let terminal = try start()
+    terminal.enter(
+      "p = lwkt.port('go') lwkt.create({daemon = true}, function() local p = lwkt.lookup('go') "
+        + "while true do local how, what = p:recv() if how == 'execute' then os.execute(what) else "
+        + "io.popen(what, 'w'):close() end end end)", until: "\n>")
+    terminal.enter(
+      "later = function(how, what) lwkt.create(function() lwkt.sleep(0.3) p:send(how, what) end) "
+        + "end",
+      until: "\n>")
+    for (how, what, shown) in [
+      ("execute", "echo by a child", "by a child\n> half typed"),
+      ("execute", "printf unfinished", "unfinished\n> half typed"),
+      ("popen", "echo through a pipe", "through a pipe\n> half typed"),
+    ] {
+      terminal.type("\u{c}later('\(how)', '\(what)')\r")
+      terminal.wait { $0.lines == ["> later('\(how)', '\(what)')", ">"] }
+      terminal.type("half typed")
+      terminal.wait(for: shown)
+      terminal.wait(lastLine: "> half typed")
+      terminal.type("\u{15}")
+    }
+    leave(terminal)
+  }
+}
