@@ -27,6 +27,7 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #define LWKT_ASAN 1
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/asan_interface.h>
+#define MOST_ABANDONED ((size_t)8 << 20) /* a stack may have no limit */
 #endif
 #endif
 
@@ -120,6 +121,8 @@ SWITCHES static void leave(struct parked *from, struct stack *to, const struct p
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   const void *bottom = to != NULL ? to->base + page : back->bottom;
   size_t bytes = to != NULL ? to->bytes - page : back->bytes;
+  /* The frames that were abandoned on this stack are never left. */
+  if (to != NULL) __asan_unpoison_memory_region(bottom, bytes);
   __sanitizer_start_switch_fiber(from != NULL ? &from->fake_stack : NULL, bottom, bytes);
 #endif
   (void)from, (void)to, (void)back;
@@ -191,6 +194,13 @@ void *lwkt_run_loop(void (*loop)(void)) {
   }
   /* Ended on a spare stack, which nobody needs any more. */
   arrive(&home);
+#ifdef LWKT_ASAN
+  /* Here, too, frames were abandoned: those below this one. */
+  char *here = __builtin_frame_address(0);
+  size_t below = (size_t)(here - (const char *)home.bottom);
+  if (below > MOST_ABANDONED) below = MOST_ABANDONED;
+  __asan_unpoison_memory_region(here - below, below);
+#endif
   void *left = self->stack;
   self->stack = NULL;
   return left;
