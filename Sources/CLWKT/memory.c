@@ -4,10 +4,11 @@
  * that what one crowd of threads or messages leaves is there for whatever comes next. What the pool has
  * too much of goes back to the kernel.
  *
- * The kernel is asked for spans by the region of 4 MB. From the third on a region is to be in huge pages:
- * a program that has come so far will fill it. 100 000 threads that wait then cause 8 000 page faults and
- * not 61 000, and take 0.22 s of processor time and not 0.33. A small program has small pages, and no more
- * of them than it uses. */
+ * The kernel is asked for spans by the region of 4 MB, which are used from one end to the other. From the
+ * second on the pages come 64 KB at a time: a program that has come so far will fill them, and a fault for
+ * each page costs nearly twice as much. A small program has no more pages than it uses. Not huge pages:
+ * cheaper by far where the kernel has some at hand, but where it must first make room for one it takes
+ * four milliseconds. */
 #define _GNU_SOURCE
 #include "clwkt.h"
 #include "clwkt_memory.h"
@@ -28,9 +29,8 @@ static void unlock(char *word) { __atomic_clear(word, __ATOMIC_RELEASE); }
 
 /* ---- the pool of empty spans ---- */
 
-#define HUGE_PAGE ((size_t)2 << 20)
-#define REGION_BYTES (2 * HUGE_PAGE)
-#define SMALL_REGIONS 2
+#define REGION_BYTES ((size_t)4 << 20)
+#define LOT_BYTES ((size_t)64 << 10)
 /* Resident spans that are kept, 2 MB; the memory of the rest is given back to the kernel. */
 #define MOST_RESIDENT 128
 
@@ -52,19 +52,29 @@ static struct {
 
 /* With the lock held. */
 static void new_region(void) {
-  size_t bytes = REGION_BYTES + HUGE_PAGE;
+  size_t bytes = REGION_BYTES + LOT_BYTES;
   char *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED) return;
-  size_t before = -(uintptr_t)start & (HUGE_PAGE - 1);
+  size_t before = -(uintptr_t)start & (LOT_BYTES - 1);
   if (before > 0) munmap(start, before);
-  if (before < HUGE_PAGE) munmap(start + before + REGION_BYTES, HUGE_PAGE - before);
+  if (before < LOT_BYTES) munmap(start + before + REGION_BYTES, LOT_BYTES - before);
   pool.region = start + before;
   pool.region_left = REGION_BYTES;
-  if (pool.regions++ >= SMALL_REGIONS) madvise(pool.region, REGION_BYTES, MADV_HUGEPAGE);
+  pool.regions++;
+}
+
+/* Have pages now that are about to be used. If it cannot be done they come one by one. */
+static void populate(void *start, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  madvise(start, bytes, MADV_POPULATE_WRITE);
+#else
+  (void)start, (void)bytes;
+#endif
 }
 
 void *lwkt_span_take(void) {
   void *span = NULL;
+  size_t missing = 0;
   lock(&pool.lock);
   if (pool.resident != NULL) {
     span = pool.resident;
@@ -72,15 +82,18 @@ void *lwkt_span_take(void) {
     pool.resident_count--;
   } else if (pool.returned_count > 0) {
     span = pool.returned[--pool.returned_count];
+    missing = LWKT_SPAN_BYTES;
   } else {
     if (pool.region_left == 0) new_region();
     if (pool.region_left > 0) {
       span = pool.region;
+      if (pool.regions > 1 && pool.region_left % LOT_BYTES == 0) missing = LOT_BYTES;
       pool.region += LWKT_SPAN_BYTES;
       pool.region_left -= LWKT_SPAN_BYTES;
     }
   }
   unlock(&pool.lock);
+  if (missing > 0) populate(span, missing);
   return span;
 }
 

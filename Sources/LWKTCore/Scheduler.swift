@@ -104,14 +104,16 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     publishLoad()
   }
 
-  /// A thread woken by the clock or the kernel goes first, so that a ticker is on time among hogs;
-  /// but not for ever, so that it cannot starve them: only so often until one of those has run so long
-  /// that it was preempted.
+  /// A thread woken by the clock or the kernel goes first, so that a ticker is on time among hogs, and
+  /// sleepers among thousands with short turns; but not for ever, so that they cannot starve those: only
+  /// as often as others have had a turn, and some times more, or until one has run so long that it was
+  /// preempted.
   func scheduleFirst(_ thread: ThreadRef) {
     guard thread.cpu == pointee.cpu, thread.domain?.pointee.isAdopted ?? true,
       pointee.boosts < 64
     else { return lwktSchedule(thread) }
     pointee.boosts += 1
+    pointee.boostsSincePoll += 1
     note(.wake, thread.object)
     pointee.runQueue.prepend(thread)
     publishLoad()
@@ -351,8 +353,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     // Where somebody watches, each switch is prepared.
     pointee.switchesToPoll = pointee.isObserved ? 0 : GlobalData.switchesPerPoll
     _ = pointee.shared.pointee.attention.exchange(false, ordering: .sequentiallyConsistent)
+    countOrdinaryTurns()
     stopIfAsked()
     collectCyclesIfDue()
+    examineHeapsIfDue()
     readClock()
     if lwkt_was_interrupted() { pointee.host.watch() }
     watchOver()
@@ -365,6 +369,16 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     if pointee.host.pointee.phase.load(ordering: .acquiring) != HostPhase.running { drainThreads() }
     if pointee.runQueue.count > 1 { hintIdleWorkers() }
+  }
+
+  /// The threads that were sent first since the last time have run by now, or are about to; the other
+  /// turns were ordinary ones.
+  private func countOrdinaryTurns() {
+    let turns = pointee.shared.pointee.counters.get(.switches)
+    let ordinary = Int(turns &- pointee.turnsAtPoll) - pointee.boostsSincePoll
+    if ordinary > 0 { pointee.boosts = max(0, pointee.boosts - ordinary) }
+    pointee.turnsAtPoll = turns
+    pointee.boostsSincePoll = 0
   }
 
   func checkTimers() {
@@ -425,8 +439,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     flushEvents()
     askForWork()
-    if spin() { return true }
-    sleep()
+    let began = pointee.coarseNow
+    if !spin() { sleep() }
+    pointee.pace.leaveOut(readClock() &- began)
     return true
   }
 

@@ -33,7 +33,7 @@ private func isSurplus(_ heap: UnsafeMutablePointer<LuaHeap>) -> Bool {
 // MARK: The first turn
 
 /// Most threads that share one heap.
-private let threadsPerHeap = 1024
+private let threadsPerHeap = 2048
 
 /// Build the thread in a heap of the worker that runs it. In the loop.
 @c(lwkt_s_first_turn)
