@@ -23,7 +23,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     thread.initialize(
       to: Thread(
         host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
-        name: options.name.map(copyCString), cpu: home, priority: options.priority))
+        cpu: home, priority: options.priority))
+    if let name = options.name { thread.pointee.name = copyCString(name) }
     thread.pointee.node = WaitNode(thread: thread)
     if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
     if options.daemon { thread.pointee.flags.insert(.daemon) }
@@ -352,10 +353,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
   func destroy() {
     if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
     addressOf(&pointee.payload).dispose()
-    if let inheritance = pointee.inheritance {
-      Unmanaged<AnyObject>.fromOpaque(inheritance).release()
-    }
-    if let extras = pointee.extras { extras.release() }
     if let reason = abortReason {
       reason.dispose()
       reason.deallocate()
@@ -366,7 +363,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.destroyRarities()
     pointee.request?.object.releaseObject()
     pointee.parentPath?.release()
-    pointee.name?.deallocate()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }
