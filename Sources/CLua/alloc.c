@@ -26,9 +26,10 @@
 #define HANDLE_SIZE (LWKT_USERDATA_HEAD + sizeof(struct lwkt_handle))
 
 /* Is this userdata's block that of a handle? Then give its reference back. */
-static void give_back(void *block) {
-  void *object = ((struct lwkt_handle *)((char *)block + LWKT_USERDATA_HEAD))->object;
-  if (object != NULL) lwkt_s_release(object);
+static void give_back(struct lwkt_heap *heap, void *block) {
+  struct lwkt_handle *handle = (struct lwkt_handle *)((char *)block + LWKT_USERDATA_HEAD);
+  if (handle->mark == &lwkt_handle_marks[LWKT_LISTED]) heap->handles--;
+  if (handle->object != NULL) lwkt_s_release(handle->object);
 }
 
 #ifndef LWKT_PLAIN_MALLOC
@@ -222,7 +223,7 @@ static inline void free_block(struct lwkt_heap *heap, void *block, size_t size) 
   struct span *span = span_of(block);
   if (span->class >= HANDLE_CLASS) {
     if (span->class == HANDLE_CLASS) {
-      give_back(block);
+      give_back(heap, block);
     } else {
       span = &heap->arena->few[class_of(size)];
     }
@@ -284,10 +285,9 @@ static void *new_handle(struct lwkt_heap *heap) {
 }
 
 static void free_block(struct lwkt_heap *heap, void *block, size_t size) {
-  (void)heap;
   if (size != HANDLE_SIZE) return free(block);
   char *start = (char *)block - PREFIX;
-  if (*(size_t *)start != 0) give_back(block);
+  if (*(size_t *)start != 0) give_back(heap, block);
   free(start);
 }
 

@@ -15,15 +15,17 @@ enum { HANDLES = -1 };
 static const char handle_keys[LWKT_KINDS]; /* registry: the metatable of each kind */
 
 /* Every argument of every call is asked whether it is a handle, so the answer is in the block itself:
- * no other userdata has this size and this address in it. */
-static const char handle_mark;
+ * no other userdata has this size and one of these addresses in it. */
+const char lwkt_handle_marks[LWKT_HANDLE_MARKS];
 
 /* The table of handles is at the top. [-0, +1, m] */
-static void new_handle(lua_State *L, void *object, int kind) {
-  lwkt_heap_of(L)->making_handle = true;
+static void new_handle(lua_State *L, void *object, int kind, enum lwkt_handle_mark mark) {
+  struct lwkt_heap *heap = lwkt_heap_of(L);
+  heap->making_handle = true;
   struct lwkt_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
   handle->object = object;
-  handle->mark = &handle_mark;
+  handle->mark = &lwkt_handle_marks[mark];
+  if (mark == LWKT_LISTED) heap->handles++;
   lua_rawgeti(L, -2, kind);
   lua_setmetatable(L, -2);
 }
@@ -32,12 +34,15 @@ static void new_handle(lua_State *L, void *object, int kind) {
 static struct lwkt_handle *to_handle(lua_State *L, int index) {
   if (lua_rawlen(L, index) != sizeof(struct lwkt_handle)) return NULL;
   struct lwkt_handle *handle = lua_touserdata(L, index);
-  return handle != NULL && handle->mark == &handle_mark ? handle : NULL;
+  if (handle == NULL) return NULL;
+  bool is_marked = handle->mark == &lwkt_handle_marks[LWKT_LISTED] ||
+                   handle->mark == &lwkt_handle_marks[LWKT_HOLDER];
+  return is_marked ? handle : NULL;
 }
 
 void lwkt_handle_open(lua_State *L) {
   lua_createtable(L, LWKT_KINDS, 8);
-  new_handle(L, NULL, 0);
+  new_handle(L, NULL, 0, LWKT_HOLDER);
   if (lwkt_heap_of(L)->making_handle) {
     fprintf(stderr, "lwkt: this Lua lays out its userdata in another way than LWKT_USERDATA_HEAD\n");
     abort();
@@ -65,7 +70,7 @@ void *lwkt_tohandle(lua_State *L, int index) {
 
 /* The table of handles is at the top: put a new handle, which it knows from now on, in its place. */
 static void push_first(lua_State *L, void *object, int kind) {
-  new_handle(L, object, kind);
+  new_handle(L, object, kind, LWKT_LISTED);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, -3, object);
   lua_copy(L, -1, -2);
@@ -84,6 +89,24 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind) {
   return 1;
 }
 
+size_t lwkt_count_holding_up(lua_State *L, size_t most) {
+  size_t count = 0, listed = 0;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
+  int base = lua_gettop(L);
+  lua_pushnil(L);
+  while (count < most && lwkt_next(L, base)) {
+    struct lwkt_handle *handle = to_handle(L, -1);
+    lwkt_pop(L, 1);
+    if (handle == NULL) continue;
+    listed++;
+    if (lwkt_s_holds_others_up(handle->object)) count++;
+  }
+  /* What the collector has struck off the list already but not freed yet may be anything. */
+  if (count < most) count += lwkt_heap_of(L)->handles - listed;
+  lua_settop(L, base - 1);
+  return count;
+}
+
 void lwkt_pushfirst(lua_State *L, void *object, int kind) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
   push_first(L, object, kind);
@@ -91,7 +114,7 @@ void lwkt_pushfirst(lua_State *L, void *object, int kind) {
 
 void lwkt_pushholder(lua_State *L, void *object, int kind) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
-  new_handle(L, object, kind);
+  new_handle(L, object, kind, LWKT_HOLDER);
   lua_rotate(L, -2, 1);
   lwkt_pop(L, 1);
 }

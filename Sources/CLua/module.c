@@ -2,6 +2,7 @@
 #include "clua.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #define TRAMPOLINE(name) \
@@ -186,6 +187,21 @@ static int starter(lua_State *L) {
 }
 
 void lwkt_push_starter(lua_State *L) { lua_pushcfunction(L, starter); }
+
+/* ---- a thread that collects its heap ---- */
+
+/* Twice: what had a finaliser is freed, with all that it leads to, by the collection after the one that
+ * called it. */
+static int collector(lua_State *L) {
+  lwkt_s_collection_begins();
+  size_t before = lwkt_count_holding_up(L, SIZE_MAX);
+  lua_gc(L, LUA_GCCOLLECT);
+  lua_gc(L, LUA_GCCOLLECT);
+  lwkt_s_collection_ends(lwkt_count_holding_up(L, SIZE_MAX) < before);
+  return 0;
+}
+
+void lwkt_push_collector(lua_State *L) { lua_pushcfunction(L, collector); }
 
 bool lwkt_is_exit(lua_State *L) {
   return lua_gettop(L) > 0 && lua_touserdata(L, -1) == lwkt_exit_key() &&

@@ -133,9 +133,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     if pointee.holdersMade >= pointee.holdersLimit { collectCycles() }
   }
 
-  /// Find the cycles and free them. In the loop.
-  @inline(never)
-  func collectCycles() {
+  /// Find the cycles and free them. False, and nothing done, where the world did not stop. In the loop.
+  @inline(never) @discardableResult
+  func collectCycles() -> Bool {
     var garbage: [ObjectRef] = []
     var held = 0
     let isDone = withWorldStopped {
@@ -153,6 +153,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     for object in garbage { emptyObject(object) }
     if !garbage.isEmpty { pointee.host.dropAnswered(garbage) }
     for object in garbage { object.releaseObject() }
+    return isDone
   }
 
   /// Let go of what a garbage object holds. The caller has a reference.

@@ -28,6 +28,8 @@ public struct Domain: ~Copyable {
   var isListedEmpty = false
   /// Room for one more thread, as the binding sees it: it takes no strangers when false.
   public var isOpen = true
+  /// See `HeapCollection.swift`.
+  var collection = CollectionState()
 
   init(heap: UnsafeMutableRawPointer) { self.heap = heap }
 }
@@ -59,6 +61,8 @@ extension UnsafeMutablePointer where Pointee == Domain {
     if let first = pointee.firstThread { first.pointee.domainPrevious = thread }
     pointee.firstThread = thread
     pointee.threadCount += 1
+    // On the run queue it was nobody's.
+    pointee.collection.turns &+= 1
     if thread.pointee.flags.contains(.pinned) { pointee.anchored += 1 }
   }
 

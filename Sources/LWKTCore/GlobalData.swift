@@ -71,6 +71,12 @@ public struct GlobalData: ~Copyable {
   /// Objects that may be in cycles, made here since the last search, and how many bring on the next.
   var holdersMade = 0
   var holdersLimit = 4000
+  // See `HeapCollection.swift`.
+  /// Where in the list of domains the examination of heaps goes on; nil: at the beginning.
+  var examineNext: DomainRef?
+  var examineNotBefore: UInt64 = 0
+  /// Some of those it has met must be looked at again.
+  var leavesUnexamined = false
   /// Events that the listener has not been told of.
   var events: [Event] = []
   /// This worker has told its threads that the program ends.
@@ -128,6 +134,10 @@ struct CPUShared: ~Copyable {
   let isBusy = Atomic<Bool>(false)
   /// It waits for the world to go on: see `WorldStop.swift`.
   let isStopped = Atomic<Bool>(false)
+  /// It is to look through its heaps (set by the monitor, relaxed, with `attention` after it), and how
+  /// many switches it had made when it last had: see `HeapCollection.swift`.
+  let examinationIsDue = Atomic<Bool>(false)
+  let examined = Atomic<UInt64>(0)
   let counters: Counters
   private let padding1 = Padding()
 
@@ -220,6 +230,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   func unlink(_ domain: DomainRef) {
     if pointee.domainBeingFilled == domain { pointee.domainBeingFilled = domain.pointee.next }
+    if pointee.examineNext == domain { pointee.examineNext = domain.pointee.next }
     if let next = domain.pointee.next { next.pointee.previous = domain.pointee.previous }
     if let previous = domain.pointee.previous {
       previous.pointee.next = domain.pointee.next

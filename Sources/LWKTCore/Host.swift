@@ -26,6 +26,11 @@ public struct Binding: Sendable {
   public var reportDeadlock: @Sendable (_ report: String) -> Void
   /// Then the program does not end: the main thread, if it can be, is interrupted as by Ctrl-C.
   public var outlivesDeadlocks: Bool
+  /// Does this domain's heap hold an object that `holdsOthersUp`? In the loop of its worker.
+  public var holdsOthersUp: @Sendable (DomainRef) -> Bool
+  /// Start a thread in the domain that collects its heap and says so, by `collectionBegins` and
+  /// `collectionEnds`. False if there is none to be had. In the loop of its worker.
+  public var collect: @Sendable (DomainRef) -> Bool
   /// Where in its script the running thread is: `file:line`, or nothing. Its worker, while it runs.
   public var place: @Sendable () -> String
   /// The worker ends: give back what the binding keeps for it. Its kernel thread, after the loop.
@@ -37,10 +42,14 @@ public struct Binding: Sendable {
     preempt: @escaping @Sendable (_ kernelThread: pthread_t) -> Void,
     reportDeath: @escaping @Sendable (ThreadRef) -> Void,
     reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
+    holdsOthersUp: @escaping @Sendable (DomainRef) -> Bool = { _ in false },
+    collect: @escaping @Sendable (DomainRef) -> Bool = { _ in false },
     outlivesDeadlocks: Bool = false,
     place: @escaping @Sendable () -> String = { "" },
     workerEnds: @escaping @Sendable () -> Void
   ) {
+    self.holdsOthersUp = holdsOthersUp
+    self.collect = collect
     self.place = place
     self.run = run
     self.requestSwitch = requestSwitch
@@ -90,6 +99,8 @@ public struct HostState: ~Copyable {
   /// whoever wakes it counts it in before he himself can sleep. So when it falls to 0 no IPI is
   /// under way, and everything all workers did happened before (acquire-release).
   let active = Atomic<Int>(0)
+  /// See `HeapCollection.swift`. The last worker awake.
+  var collectedSoFar = CollectedSoFar()
   /// Operations that somebody outside the workers will complete.
   let external = Atomic<Int>(0)
   let phase = Atomic<UInt32>(HostPhase.running)
@@ -364,6 +375,7 @@ private func workerMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoin
   let arguments = raw.unsafelyUnwrapped.assumingMemoryBound(to: WorkerStart.self)
   let start = arguments.pointee
   arguments.deallocate()
+  lwkt_be_usual()
   start.host.runWorker(start.cpu)
   return nil
 }

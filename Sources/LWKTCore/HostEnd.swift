@@ -37,6 +37,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     // An embedder may have something to do for its threads at any time.
     guard phase == HostPhase.running, !pointee.isBackground, !isFrozen else { return }
     guard pointee.liveThreads.load(ordering: .acquiring) > 0 else { return drain() }
+    guard everythingIsCollected() else { return }
     if pointee.binding.outlivesDeadlocks {
       pointee.binding.reportDeadlock(deadlockReport())
       return interruptMain()

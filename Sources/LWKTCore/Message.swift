@@ -158,6 +158,13 @@ extension UnsafeMutablePointer where Pointee == Message {
     return pointee.status == .done
   }
 
+  /// Does its sender wait for an answer, or may he? Any holder of a reference.
+  var isUnanswered: Bool {
+    pointee.waitable.lock.lock()
+    defer { pointee.waitable.lock.unlock() }
+    return pointee.status == .pending && !pointee.flags.contains(.oneWay)
+  }
+
   /// Was it asked for abort?
   public var isAborted: Bool {
     pointee.waitable.lock.lock()

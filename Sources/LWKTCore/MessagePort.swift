@@ -281,7 +281,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     )
   }
 
-  /// Is there a message in its queues? For `Cycles.swift`, like the next.
+  /// Is there a message in its queues? For `Cycles.swift`, like the next, and `HeapCollection.swift`.
   var hasQueue: Bool {
     pointee.waitable.lock.lock()
     defer { pointee.waitable.lock.unlock() }

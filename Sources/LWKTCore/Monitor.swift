@@ -124,6 +124,8 @@ final class Monitor: Sendable {
     /// that one again until a tick later.
     var pressed: UInt64 = 0
     var pressedFor: UInt64 = 0
+    /// The earliest timer at the last look.
+    var due: UInt64 = .max
   }
 
   /// How soon it looks again if there is a worker to spare while others are busy: soon after threads
@@ -163,19 +165,25 @@ final class Monitor: Sendable {
   /// like any other.
   private func watch() {
     lwkt_block_all_signals()
+    lwkt_be_prompt()
     guard let host else { return }
     var seen = [Seen](repeating: Seen(), count: host.pointee.workerCount)
     var quietTicks = 0
     var pause = Monitor.leastTick
     var haste = Haste()
-    while sleep(pause, deeply: quietTicks > 4, host) {
+    var examineAt = lwkt_nanotime() + HostRef.examinationInterval
+    while sleep(pause, deeply: quietTicks > 4, until: examineAt, host) {
       quietTicks = host.pointee.active.load(ordering: .acquiring) == 0 ? quietTicks + 1 : 0
       if lwkt_take_interrupt() { host.interruptMain() }
       let now = lwkt_nanotime()
+      if now >= examineAt {
+        examineAt = now + HostRef.examinationInterval
+        host.askForExamination()
+      }
       var next = now + haste.pause(host)
       for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring) {
         look(host, cpu, now, &seen[cpu])
-        next = min(next, whenToLook(host.shared(cpu), now, seen[cpu]))
+        next = min(next, whenToLook(host.shared(cpu), now, &seen[cpu]))
       }
       pause = max(next, now + Monitor.leastTick) - now
       host.pressInterrupt()
@@ -187,9 +195,12 @@ final class Monitor: Sendable {
     }
   }
 
-  /// Sleep for `pause`, or until a worker wakes. False when there is nothing left to watch. What is
+  /// Sleep for `pause`, or deeply: until a worker wakes, or, if there are heaps to look through, until
+  /// `examineAt`. False when there is nothing left to watch. What is
   /// asked after the store to `sleepWord` was changed before a waker's look at it, or is seen.
-  private func sleep(_ pause: UInt64, deeply: Bool, _ host: HostRef) -> Bool {
+  private func sleep(
+    _ pause: UInt64, deeply: Bool, until examineAt: UInt64, _ host: HostRef
+  ) -> Bool {
     let kind = deeply ? Sleep.deep : Sleep.ticking
     sleepWord.pointee.store(kind, ordering: .sequentiallyConsistent)
     defer { sleepWord.pointee.store(Sleep.awake, ordering: .relaxed) }
@@ -200,7 +211,9 @@ final class Monitor: Sendable {
     } else if phase == HostPhase.running,
       host.pointee.active.load(ordering: .sequentiallyConsistent) == 0
     {
-      _ = lwkt_futex_wait(sleepWord, kind, -1)
+      let now = lwkt_nanotime()
+      let left = Int64(examineAt > now ? examineAt - now : 0)
+      _ = lwkt_futex_wait(sleepWord, kind, host.hasUnexaminedHeaps ? left : -1)
     } else {
       _ = lwkt_futex_wait(sleepWord, kind, Int64(Monitor.tick))
     }
@@ -243,14 +256,16 @@ final class Monitor: Sendable {
   }
 
   /// When a worker's timers want it looked at: `.max` if it sees to them itself, between two threads
-  /// or asleep. Who was just signalled is looked at soon, to learn of the timer that comes next.
+  /// or asleep. Who was just signalled is looked at soon, to learn of the timer that comes next; so is
+  /// one that has none any more since that was due, as its thread may be about to sleep again.
   private func whenToLook(
-    _ shared: UnsafeMutablePointer<CPUShared>, _ now: UInt64, _ seen: Seen
+    _ shared: UnsafeMutablePointer<CPUShared>, _ now: UInt64, _ seen: inout Seen
   ) -> UInt64 {
     guard shared.pointee.isBusy.load(ordering: .relaxed) else { return .max }
-    let due = shared.pointee.nextDeadline.load(ordering: .relaxed)
-    if due == .max { return .max }
-    if due != seen.pressedFor { return due + Monitor.grace }
+    let last = seen.due
+    seen.due = shared.pointee.nextDeadline.load(ordering: .relaxed)
+    if seen.due == .max { return last <= now ? now : .max }
+    if seen.due != seen.pressedFor { return seen.due + Monitor.grace }
     return seen.pressed == now ? now : seen.pressed + Monitor.tick
   }
 

@@ -27,6 +27,7 @@ struct RunQueue: ~Copyable {
     count += change
     if let domain = thread.domain {
       domain.pointee.runnable += change
+      domain.pointee.collection.turns &+= 1
     } else {
       strays += change
     }

@@ -356,6 +356,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     countOrdinaryTurns()
     stopIfAsked()
     collectCyclesIfDue()
+    examineHeapsIfDue()
     readClock()
     if lwkt_was_interrupted() { pointee.host.watch() }
     watchOver()
@@ -438,8 +439,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     flushEvents()
     askForWork()
-    if spin() { return true }
-    sleep()
+    let began = pointee.coarseNow
+    if !spin() { sleep() }
+    pointee.pace.leaveOut(readClock() &- began)
     return true
   }
 

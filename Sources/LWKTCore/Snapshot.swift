@@ -114,7 +114,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     let isWaiting = pointee.waitWord.load(ordering: .acquiring) & 1 != 0 || pointee.tokensLost
     var created = ""
     if let source = pointee.createdAt {
-      created = String(cString: source) + ":" + String(pointee.createdLine)
+      created = String(cString: source.pointee.text) + ":" + String(pointee.createdLine)
     }
     return ThreadInfo(
       id: pointee.id, path: pathName, name: pointee.name.map { String(cString: $0) },
@@ -149,10 +149,11 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     var infos: [ThreadInfo] = []
     var thread = pointee.allThreads
     while let current = thread {
+      defer { thread = current.pointee.registryNext }
+      if current.isHostsOwn { continue }
       var info = current.info()
       if let inspect = snapshot.inspect { info.detail = inspect(current) }
       infos.append(info)
-      thread = current.pointee.registryNext
     }
     snapshot.add(infos)
   }

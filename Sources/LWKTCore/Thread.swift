@@ -114,8 +114,8 @@ public struct Thread: ~Copyable {
   public let id: UInt64
   /// See `pathNumber`. One reference, nil for a root.
   let parentPath: ThreadPathRef?
-  /// Where it was created: NUL-terminated, owned by the binding for ever.
-  public var createdAt: UnsafePointer<CChar>?
+  /// Where it was created: one reference, or nil.
+  public var createdAt: SourceNameRef?
 
   // MARK: Locked
 
@@ -230,6 +230,9 @@ extension UnsafeMutablePointer where Pointee == Thread {
   public var pathName: String {
     ThreadPath.text(parent: pointee.parentPath, number: pointee.pathNumber)
   }
+
+  /// Is it there for the host's own purposes? Constant.
+  var isHostsOwn: Bool { pointee.parentPath == nil && pointee.pathNumber == 0 }
 
   /// How the thread is named in reports: `1.4 (fetcher)`, `1.4`.
   public var displayName: String {

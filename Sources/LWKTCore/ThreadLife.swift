@@ -8,10 +8,13 @@ extension UnsafeMutablePointer where Pointee == Thread {
   // MARK: create
 
   /// A thread with one reference, the caller's, in nobody's queue until `begin`. `parent` names it;
-  /// on the parent's worker while the parent runs, or with nil for a host's first threads.
-  public static func make(host: HostRef, parent: ThreadRef?, options: ThreadOptions) -> ThreadRef {
+  /// on the parent's worker while the parent runs, or with nil for a host's first threads. One of the
+  /// `host`'s own is called 0.
+  public static func make(
+    host: HostRef, parent: ThreadRef?, options: ThreadOptions, isOwn: Bool = false
+  ) -> ThreadRef {
     let thread = ObjectPools.allocateThread()
-    let number = parent?.nextChild() ?? host.pointee.takeRootNumber()
+    let number = parent?.nextChild() ?? (isOwn ? 0 : host.pointee.takeRootNumber())
     let parentPath = parent?.pointee.pathForChildren
     parentPath?.retain()
     let gd = mycpuIfWorker
@@ -186,8 +189,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return true
   }
 
-  /// Ctrl-C has ended the wait for an answer. Its sender has been asked to give up, and is waited for: the
-  /// error is still to come, and another Ctrl-C is to end that wait too. The thread itself.
+  /// Ctrl-C has ended the wait for an answer. Its sender is asked to give up, and is waited for: the error
+  /// is still to come, and another Ctrl-C is to end that wait too. The thread itself, before it asks.
   public func oweInterrupt() {
     guard pointee.host.isInterruptible(self),
       pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)
@@ -363,6 +366,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.destroyRarities()
     pointee.request?.object.releaseObject()
     pointee.parentPath?.release()
+    pointee.createdAt?.release()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }

@@ -45,12 +45,14 @@ package func create(_ L: OpaquePointer?) -> Int32 {
   return 1
 }
 
-/// Remember where it was created. `source` is interned for ever: there are as many as call sites.
+/// Remember where it was created.
 private func noteOrigin(_ L: LuaState, _ thread: ThreadRef) {
   var source: UnsafePointer<CChar>?
   var line: Int32 = 0
   guard lwkt_where(L, &source, &line) else { return }
-  thread.pointee.createdAt = LuaHeap.of(L).pointee.internedName(source.unsafelyUnwrapped)
+  let name = LuaHeap.of(L).pointee.sourceNames.name(of: source.unsafelyUnwrapped)
+  name.retain()
+  thread.pointee.createdAt = name
   thread.pointee.createdLine = line
 }
 

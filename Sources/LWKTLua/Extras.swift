@@ -92,29 +92,3 @@ extension UnsafeMutablePointer where Pointee == Thread {
     for port in existingExtras?.ports ?? [] { port.close(.peerExited) }
   }
 }
-
-/// Source names by content, kept for ever: there are as many as chunks that create threads.
-final class SourceNames: Sendable {
-  static let shared = SourceNames()
-  private let lock = Spinlock()
-  private nonisolated(unsafe) var names: [String: UnsafePointer<CChar>] = [:]
-
-  /// The name as error messages show it, for `source` as Lua has it.
-  static func shown(_ source: UnsafePointer<CChar>) -> String {
-    let text = String(cString: source)
-    if text.first == "@" || text.first == "=" { return String(text.dropFirst()) }
-    let line = text.prefix { $0 != "\n" }
-    return "[string \"" + line.prefix(40) + (line.count < text.count ? "..." : "") + "\"]"
-  }
-
-  /// The same, kept for ever.
-  func intern(_ source: UnsafePointer<CChar>) -> UnsafePointer<CChar> {
-    let text = SourceNames.shown(source)
-    lock.lock()
-    defer { lock.unlock() }
-    if let name = names[text] { return name }
-    let name = text.withCString { strdup($0)! }
-    names[text] = UnsafePointer(name)
-    return UnsafePointer(name)
-  }
-}

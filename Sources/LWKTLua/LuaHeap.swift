@@ -28,20 +28,8 @@ struct LuaHeap {
   /// The locals of a prompt's earlier lines: what identifies each variable (`lua_upvalueid`).
   var promptLocals: Set<UInt> = []
 
-  /// The chunk whose threads were created last: Lua's pointer to its name, and the interned copy.
-  private var lastSource: (UnsafePointer<CChar>, UnsafePointer<CChar>)?
-
-  /// The chunk's name for `source`, kept for ever.
-  mutating func internedName(_ source: UnsafePointer<CChar>) -> UnsafePointer<CChar> {
-    if let last = lastSource, last.0 == source,
-      strcmp(last.1, source[0] == 0x40 || source[0] == 0x3d ? source + 1 : source) == 0
-    {
-      return last.1
-    }
-    let name = SourceNames.shared.intern(source)
-    lastSource = (source, name)
-    return name
-  }
+  /// The chunks whose threads were created last.
+  var sourceNames = SourceNames()
 
   private init(state: LuaState, copyState: UnsafeMutablePointer<CopyState>, isMain: Bool) {
     self.state = state
@@ -116,6 +104,7 @@ extension UnsafeMutablePointer where Pointee == LuaHeap {
     lua_close(pointee.state)
     CopyState.close(pointee.copyState)
     pointee.freeSlotStacks()
+    pointee.sourceNames.free()
     pointee.domain?.destroy()
     lwkt_heap_dispose(addressOf(&pointee.allocator))
     deinitialize(count: 1)

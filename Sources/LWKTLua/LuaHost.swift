@@ -123,6 +123,8 @@ public final class LuaHost: Sendable {
         preempt: { lwkt_preempt_signal(UInt($0)) },
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
+        holdsOthersUp: { LuaHeap.of($0).pointee.holdsOthersUp },
+        collect: { LuaHeap.of($0).pointee.startCollector() },
         outlivesDeadlocks: prompt != nil,
         place: { currentPlace() }, workerEnds: { closeHeaps() }),
       policy: policy, background: background, sysport: sysport, listener: listener)

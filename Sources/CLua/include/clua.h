@@ -36,6 +36,13 @@ void lwkt_pushholder(lua_State *L, void *object, int kind);
 /* Empty a handle: its object, whose reference is the caller's now. [-0, +0, -] */
 void *lwkt_takeholder(lua_State *L, int index);
 
+/* How many objects that others may be waiting for this heap holds, or may hold, up to `most`. Needs 4
+ * stack slots. [-0, +0, -] */
+size_t lwkt_count_holding_up(lua_State *L, size_t most);
+
+/* Is the heap's collector running, as far as scripts have a say? [-0, +0, -] */
+static inline bool lwkt_collects(lua_State *L) { return lua_gc(L, LUA_GCISRUNNING) != 0; }
+
 /* Make this heap's cache of handles. [-0, +0, m] */
 void lwkt_handle_open(lua_State *L);
 

@@ -108,6 +108,12 @@ void lwkt_s_token_unwind(int count);
 /* A handle's memory is freed: give its reference back. Called by the allocator, at any point at which
  * Lua may collect. */
 void lwkt_s_release(void *object);
+/* May somebody wait for the end of this object's use? */
+bool lwkt_s_holds_others_up(void *object);
+/* The running thread, which is there for that, begins to collect its heap, and has collected it. Has it
+ * found an object that others may have been waiting for? */
+void lwkt_s_collection_begins(void);
+void lwkt_s_collection_ends(bool has_found);
 /* Park the native stack of the running thread. False: no stack to be had. */
 bool lwkt_s_park(int switch_kind);
 /* May the running thread be preempted now? */
@@ -175,6 +181,7 @@ struct lwkt_heap {
   void *swift;  /* the Swift side of this heap */
   lua_State *state; /* what the heap was made with and is closed by; no thread runs in it */
   struct lwkt_arena *arena; /* its small blocks (alloc.c) */
+  size_t handles;           /* those that were listed and are not freed yet (handle.c) */
   bool warning_continues;   /* a piece of a warning is out, more will follow */
   bool making_handle;       /* the next userdata of a handle's size is one */
   bool reveals;             /* coroutines may be known to anybody: see slot.c */
@@ -217,8 +224,11 @@ void lwkt_heap_dispose(struct lwkt_heap *heap);
 /* What a handle's userdata holds. */
 struct lwkt_handle {
   void *object;
-  const void *mark;
+  const char *mark; /* one of the following */
 };
+/* It is in the heap's list of handles, or was until the collector found it unused; it is in none. */
+enum lwkt_handle_mark { LWKT_LISTED, LWKT_HOLDER, LWKT_HANDLE_MARKS };
+extern const char lwkt_handle_marks[LWKT_HANDLE_MARKS];
 /* A userdata without user values has its bytes behind so many of Lua's. */
 #define LWKT_USERDATA_HEAD 32
 
@@ -322,6 +332,8 @@ static inline void lwkt_move(lua_State *from, lua_State *to, int count) {
 bool lwkt_in_finaliser(lua_State *L);
 /* Push the C function that begins a thread from inside. [-0, +1, -] */
 void lwkt_push_starter(lua_State *L);
+/* Push the C function that is the body of a thread that collects its heap. [-0, +1, -] */
+void lwkt_push_collector(lua_State *L);
 /* Is the error value at the top that of lwkt.exit? [-0, +0, -] */
 bool lwkt_is_exit(lua_State *L);
 
