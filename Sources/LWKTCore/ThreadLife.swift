@@ -287,7 +287,11 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   /// Somebody has seen how it ended. Any kernel thread that holds a reference.
-  public func markNoticed() { pointee.noticed.store(true, ordering: .releasing) }
+  public func markNoticed() {
+    pointee.noticed.store(true, ordering: .releasing)
+    // What waits to report it keeps it alive: elsewhere until then, here no longer.
+    if isDead, let gd = mycpuIfWorker, gd.pointee.cpu == cpu { gd.forgetUnnoticed(self) }
+  }
 
   /// Send word of the end to `port`; at once if it is over. Any worker; takes a reference to `port`.
   public func addNotify(_ port: PortRef) {
@@ -491,6 +495,16 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   private func fireUnnoticed(_ timer: TimerRef) {
     timer.thread.reportIfUnnoticed()
+  }
+
+  /// How `thread`, which is dead and was this worker's last, ended is known: there is nothing to report.
+  /// The caller has a reference. Own worker.
+  fileprivate func forgetUnnoticed(_ thread: ThreadRef) {
+    let timer = thread.ownTimer
+    guard timer.pointee.kind == .unnoticed, timer.pointee.isArmed else { return }
+    disarmTimer(timer)
+    pointee.unnoticedTimers -= 1
+    thread.object.releaseObject()
   }
 }
 
