@@ -375,6 +375,7 @@ private func workerMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoin
   let arguments = raw.unsafelyUnwrapped.assumingMemoryBound(to: WorkerStart.self)
   let start = arguments.pointee
   arguments.deallocate()
+  lwkt_be_usual()
   start.host.runWorker(start.cpu)
   return nil
 }

@@ -439,8 +439,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     flushEvents()
     askForWork()
-    if spin() { return true }
-    sleep()
+    let began = pointee.coarseNow
+    if !spin() { sleep() }
+    pointee.pace.leaveOut(readClock() &- began)
     return true
   }
 

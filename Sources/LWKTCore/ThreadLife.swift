@@ -188,8 +188,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return true
   }
 
-  /// Ctrl-C has ended the wait for an answer. Its sender has been asked to give up, and is waited for: the
-  /// error is still to come, and another Ctrl-C is to end that wait too. The thread itself.
+  /// Ctrl-C has ended the wait for an answer. Its sender is asked to give up, and is waited for: the error
+  /// is still to come, and another Ctrl-C is to end that wait too. The thread itself, before it asks.
   public func oweInterrupt() {
     guard pointee.host.isInterruptible(self),
       pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)

@@ -313,8 +313,8 @@ func answered(_ L: LuaState) -> Int32 {
   if thread.finishWait() == .ready { return pushAnswer(L, thread) }
   // Told to stop: so is the target, and its answer is awaited before the error is raised.
   guard let message = thread.pointee.request else { return 0 }
-  message.abort()
   thread.oweInterrupt()
+  message.abort()
   let result = message.waitForReply(thread, deadline: nil)
   if result == .ready {
     dropRequest(thread)
@@ -698,8 +698,8 @@ func replied(_ L: LuaState) -> Int32 {
   case .timedOut: return pushTimedOut(L)
   default:
     // Told to stop: so is the target, and its answer is awaited before the error is raised.
-    object.message.abort()
     currentThread.oweInterrupt()
+    object.message.abort()
     let result = object.message.waitForReply(currentThread, deadline: nil)
     if result == .ready { return raiseCancellation(L) }
     return after(L, result, .cancelledReply)

@@ -31,7 +31,7 @@ extension ReplDriver {
       local function line(texts)
         local parts = {}
         for index = 1, #headings do parts[index] = padded(texts[index], rooms[index]) end
-        local text = (concat(parts, "  "):gsub("%s+$", ""))
+        local text = (gsub(concat(parts, "  "), "%s+$", ""))
         if width(text) <= columns then return text end
         local last = utf8.offset(text, columns)
         return last and sub(text, 1, last - 1) or text

@@ -7,12 +7,29 @@
 
 enum ReplDriver {
   static let chunk =
-    "local ui = ...\nlocal repl = {}\n"
+    environment
     + [base, printer, session, completion, commands].map { "do " + $0 + " end\n" }.joined()
     + loop
 
-  /// Standard functions as they were at the start: what a script does to its globals is not to change
-  /// the prompt.
+  /// Standard functions as they were at the start: what a script does to its globals and libraries is
+  /// not to change the prompt.
+  private static let environment = #"""
+    local ui = ...
+    local repl = {}
+    local function copy(from)
+      local to = {}
+      for key, value in next, from do to[key] = value end
+      return to
+    end
+    local own = copy(_G)
+    for _, name in ipairs {
+      "coroutine", "debug", "io", "lwkt", "math", "os", "string", "table", "utf8",
+    } do own[name] = copy(own[name]) end
+    own.lwkt.sys = copy(lwkt.sys)
+    local _ENV = own
+
+    """#
+
   private static let base = #"""
     repl.globals = _G
     repl.lwkt = lwkt

@@ -53,12 +53,16 @@ import Testing
     let terminal = try start()
     // Somebody sleeps, so that it is no deadlock.
     terminal.enter("lwkt.create({daemon = true}, lwkt.sleep, 1000)", until: "thread 1.1")
+    terminal.enter(
+      "function serve() local m = lwkt.wait() while not m.aborted do lwkt.sleep(0.001) end "
+        + "print('asked to give up') lwkt.recv() end",
+      until: "\n>")
     for ask in ["domsg(1)", "sendmsg(1):wait()"] {
-      terminal.type("\u{c}lwkt.create(function() lwkt.wait() lwkt.recv() end):" + ask + "\r")
+      terminal.type("\u{c}lwkt.create(serve):" + ask + "\r")
       terminal.wait { $0.lines.first?.hasSuffix(ask) ?? false && $0.row == 1 }
       while !terminal.echoes {}
       terminal.type("\u{3}")
-      terminal.wait(for: "^C")
+      terminal.wait(for: "asked to give up")
       terminal.type("\u{3}")
       terminal.wait(for: "interrupted!")
       terminal.wait(lastLine: "> ")
@@ -109,6 +113,25 @@ import Testing
       terminal.enter(line, until: shown)
       terminal.wait(lastLine: "> ")
     }
+    leave(terminal)
+  }
+
+  @Test("the prompt does not need what a program takes away") func takenAway() throws {
+    let terminal = try start()
+    for line in [
+      "for _, t in ipairs {table, math, utf8, debug, lwkt.sys, io, os} do for k in pairs(t) do "
+        + "t[k] = nil end end",
+      "for k in pairs(string) do string[k] = nil end", "for k in pairs(lwkt) do lwkt[k] = nil end",
+      "for k in next, _G do _G[k] = nil end",
+    ] { terminal.enter(line, until: "\n>") }
+    terminal.type("\u{c}")
+    terminal.enter("local a <const> = {1, x = {'two'}} x = nil + a", until: "attempt to perform")
+    terminal.enter("a, 'é'", until: #"{ 1, x = { "two" } }    é"#)
+    terminal.enter(":threads", until: "WAITS FOR")
+    terminal.enter(":time 1", until: "took")
+    terminal.type("a\t\t")
+    terminal.wait(for: "and")
+    terminal.type("\u{15}")
     leave(terminal)
   }
 
