@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -57,6 +58,31 @@ void lwkt_block_all_signals(void) {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+static _Atomic(int) usual_slack;
+
+void lwkt_be_prompt(void) {
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t slice, deadline, period;
+  } attributes = {0};
+  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) == 0 &&
+      attributes.policy == SCHED_OTHER) {
+    attributes.slice = 100000;
+    attributes.flags |= 1; /* SCHED_FLAG_RESET_ON_FORK: not for kernel threads it starts */
+    syscall(SYS_sched_setattr, 0, &attributes, 0);
+  }
+  atomic_store(&usual_slack, prctl(PR_GET_TIMERSLACK));
+  prctl(PR_SET_TIMERSLACK, 1);
+}
+
+void lwkt_be_usual(void) {
+  int slack = atomic_load(&usual_slack);
+  if (slack > 0) prctl(PR_SET_TIMERSLACK, slack);
 }
 
 void lwkt_unblock_signal(int number) {

@@ -42,6 +42,11 @@ struct Pace {
   fileprivate var switches: UInt64 = 0
   /// Since when they have been long.
   fileprivate var longSince: UInt64 = .max
+
+  /// There was nothing to run for so many nanoseconds.
+  mutating func leaveOut(_ nanoseconds: UInt64) {
+    if noted != 0 { noted += nanoseconds }
+  }
 }
 
 /// Nanoseconds of a turn that is short: less than waking a worker costs.
@@ -132,17 +137,17 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.pace.switches = switches
   }
 
-  /// How many workers can be of use for the threads that are here. Turns must have been long for a
-  /// quantum: the first turns of threads always are. Own worker.
-  var workersWorthwhile: Int {
-    let host = pointee.host
+  /// For a quantum, since the first turns of threads always are. Own worker.
+  var hasLongTurns: Bool {
     let longSince = pointee.pace.longSince
-    if longSince < pointee.coarseNow,
-      pointee.coarseNow &- longSince >= host.pointee.policy.quantum
-    {
-      return host.pointee.workerCount
-    }
-    return min(host.pointee.cores, host.pointee.workerCount)
+    return longSince < pointee.coarseNow
+      && pointee.coarseNow &- longSince >= pointee.host.pointee.policy.quantum
+  }
+
+  /// How many workers can be of use for the threads that are here. Own worker.
+  var workersWorthwhile: Int {
+    let workers = pointee.host.pointee.workerCount
+    return hasLongTurns ? workers : min(pointee.host.pointee.cores, workers)
   }
 
   /// Would threads from here run sooner on a worker that has none? That one counts as awake by now.

@@ -124,6 +124,8 @@ final class Monitor: Sendable {
     /// that one again until a tick later.
     var pressed: UInt64 = 0
     var pressedFor: UInt64 = 0
+    /// The earliest timer at the last look.
+    var due: UInt64 = .max
   }
 
   /// How soon it looks again if there is a worker to spare while others are busy: soon after threads
@@ -163,6 +165,7 @@ final class Monitor: Sendable {
   /// like any other.
   private func watch() {
     lwkt_block_all_signals()
+    lwkt_be_prompt()
     guard let host else { return }
     var seen = [Seen](repeating: Seen(), count: host.pointee.workerCount)
     var quietTicks = 0
@@ -180,7 +183,7 @@ final class Monitor: Sendable {
       var next = now + haste.pause(host)
       for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring) {
         look(host, cpu, now, &seen[cpu])
-        next = min(next, whenToLook(host.shared(cpu), now, seen[cpu]))
+        next = min(next, whenToLook(host.shared(cpu), now, &seen[cpu]))
       }
       pause = max(next, now + Monitor.leastTick) - now
       host.pressInterrupt()
@@ -253,14 +256,16 @@ final class Monitor: Sendable {
   }
 
   /// When a worker's timers want it looked at: `.max` if it sees to them itself, between two threads
-  /// or asleep. Who was just signalled is looked at soon, to learn of the timer that comes next.
+  /// or asleep. Who was just signalled is looked at soon, to learn of the timer that comes next; so is
+  /// one that has none any more since that was due, as its thread may be about to sleep again.
   private func whenToLook(
-    _ shared: UnsafeMutablePointer<CPUShared>, _ now: UInt64, _ seen: Seen
+    _ shared: UnsafeMutablePointer<CPUShared>, _ now: UInt64, _ seen: inout Seen
   ) -> UInt64 {
     guard shared.pointee.isBusy.load(ordering: .relaxed) else { return .max }
-    let due = shared.pointee.nextDeadline.load(ordering: .relaxed)
-    if due == .max { return .max }
-    if due != seen.pressedFor { return due + Monitor.grace }
+    let last = seen.due
+    seen.due = shared.pointee.nextDeadline.load(ordering: .relaxed)
+    if seen.due == .max { return last <= now ? now : .max }
+    if seen.due != seen.pressedFor { return seen.due + Monitor.grace }
     return seen.pressed == now ? now : seen.pressed + Monitor.tick
   }
 

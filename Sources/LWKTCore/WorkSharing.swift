@@ -116,7 +116,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   /// Domains with runnable threads, as long as the whole is not more than wanted. One that is more,
-  /// when it is all there is to give, stays: it would only change places.
+  /// when it is all there is to give, stays: it would only change places. So does one with a crowd that
+  /// waits besides, unless turns are long: its threads and timers would all have to be moved for the few
+  /// that run, which takes as long as some turns of each.
   private func packDomains(
     _ wanted: inout Int, besides stays: DomainRef?, into package: UnsafeMutablePointer<WorkPackage>
   ) {
@@ -124,7 +126,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     while wanted > 0, let candidate = domain {
       domain = candidate.pointee.next
       let runnable = candidate.pointee.runnable
-      guard candidate != stays, candidate.pointee.anchored == 0, runnable > 0, runnable <= wanted
+      guard candidate != stays, candidate.pointee.anchored == 0, runnable > 0, runnable <= wanted,
+        candidate.pointee.threadCount <= 32 * runnable || hasLongTurns
       else { continue }
       wanted -= runnable
       pack(candidate, into: package)

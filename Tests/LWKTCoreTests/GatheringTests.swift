@@ -121,4 +121,38 @@ final class GatheringTests: CoreTestCase {
       XCTAssertEqual(seen.value, isLong ? workers : cores)
     }
   }
+
+  /// For one thread that runs for an instant a domain is not moved in which a hundred others wait.
+  func testACrowdThatWaitsIsNotMovedForAShortTurn() {
+    let clock = Cell<Int>(1)
+    let rig = Rig(workers: 2, policy: Policy(now: { UInt64(clock.value) }, quantum: 60_000_000_000))
+    var given: UInt64 = 0
+    rig.run {
+      let ident = SleepIdent(high: 1)
+      let ended = Cell(0)
+      let crowd = Group()
+      for _ in 0..<100 {
+        rig.spawn(group: crowd) { script, thread in
+          script.pc += 1
+          if script.pc > 1 {
+            thread.finishWait()
+            return .end()
+          }
+          return thread.tsleep(ident, deadline: nil) == .waiting ? .wait : .fail()
+        }
+      }
+      for group in [crowd, Group()] {
+        rig.spawn(group: group) { script, thread in
+          clock.add(100)
+          script.count += 1
+          if script.count < 20_000 { return .yield }
+          if ended.add() < 2 { return .end() }
+          for cpu in 0..<2 { given += rig.state.shared(cpu).pointee.counters.get(.threadsGiven) }
+          rig.state.wakeup(ident)
+          return .end()
+        }
+      }
+    }
+    XCTAssertLessThan(given, 100)
+  }
 }

@@ -94,6 +94,13 @@ int lwkt_usable_cpus(void);
 /* No signal is delivered to this kernel thread from now on. */
 void lwkt_block_all_signals(void);
 
+/* This kernel thread runs seldom and not for long, but then at once: it is woken on time, to some
+ * microseconds and not to 50, and may take a core from one that has begun a long slice (Linux 6.12; older
+ * kernels know no such slices). */
+void lwkt_be_prompt(void);
+/* This one may have been started by such a one: its sleeps are as exact as usual. */
+void lwkt_be_usual(void);
+
 /* From now on the first Ctrl-C (SIGINT) is counted and wakes whoever sleeps on the futex `word`,
  * which it sets to 0; a second one kills. It also makes the bool `attention` true and raises SIGURG, the
  * signal of preemption, where it is delivered. Once a process. */
