@@ -111,6 +111,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.priority = Thread.highestPriority
     pointee.calmPriority = calm
     pointee.calmAfter = mycpu.readClock() &+ nanoseconds
+    let quantum = max(pointee.host.pointee.policy.quantum, 1)
+    pointee.calmTurns = Int32(clamping: nanoseconds / quantum)
   }
 
   /// Before `begin`.
@@ -207,10 +209,14 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return true
   }
 
-  /// Its quantum is over: has it been urgent for long enough? Owner, while it is on no queue.
+  /// Its quantum is over: has it been urgent for long enough? By the clock and by its quanta: on a machine
+  /// that does much else the worker may have had no cpu all the time. Owner, while it is on no queue.
   @inline(never)
   func calmDown() {
-    guard let calm = pointee.calmPriority, mycpu.readClock() >= pointee.calmAfter else { return }
+    pointee.calmTurns -= 1
+    guard let calm = pointee.calmPriority, pointee.calmTurns <= 0,
+      mycpu.readClock() >= pointee.calmAfter
+    else { return }
     pointee.calmPriority = nil
     pointee.priority = calm
   }
