@@ -16,6 +16,8 @@ struct ThreadRarities: ~Copyable {
   /// for inspection.
   var calmPriority: UInt8?
   var calmAfter = UInt64.max
+  /// How many preemptions it has yet to see before that.
+  var calmTurns: Int32 = 0
   /// The chain of `timeout` scopes it is in, innermost first.
   var scopes: UnsafeMutablePointer<TimeoutScope>?
   /// Identity of a `tsleep`. Also wakers under the bucket's lock.
@@ -121,6 +123,11 @@ extension Thread {
     nonmutating set {
       if newValue != nil || rarities != nil { madeRarities.pointee.calmPriority = newValue }
     }
+  }
+
+  var calmTurns: Int32 {
+    get { rarities?.pointee.calmTurns ?? 0 }
+    nonmutating set { madeRarities.pointee.calmTurns = newValue }
   }
 
   var calmAfter: UInt64 {
