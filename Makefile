@@ -29,7 +29,8 @@ SANITIZED := env SWIFT_BACKTRACE=enable=no LWKT_TEST_PATIENCE=10
 TSAN := TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 \
   suppressions=$(CURDIR)/Tests/Sanitizers/thread.supp"
 ASAN := ASAN_OPTIONS="detect_stack_use_after_return=0 abort_on_error=0" \
-  LSAN_OPTIONS="suppressions=$(CURDIR)/Tests/Sanitizers/leak.supp"
+  LSAN_OPTIONS="print_suppressions=0 \
+  suppressions=$(CURDIR)/Tests/Sanitizers/leak.supp"
 
 .PHONY: help setup build run test docs docc bench bench-peers bench-growth tsan asan format lint
 .PHONY: counts counts-renew soak install install-files uninstall clean

@@ -27,6 +27,7 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #define LWKT_ASAN 1
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/asan_interface.h>
+#define MOST_ABANDONED ((size_t)8 << 20) /* a stack may have no limit */
 #endif
 #endif
 
@@ -120,6 +121,8 @@ SWITCHES static void leave(struct parked *from, struct stack *to, const struct p
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   const void *bottom = to != NULL ? to->base + page : back->bottom;
   size_t bytes = to != NULL ? to->bytes - page : back->bytes;
+  /* The frames that were abandoned on this stack are never left. */
+  if (to != NULL) __asan_unpoison_memory_region(bottom, bytes);
   __sanitizer_start_switch_fiber(from != NULL ? &from->fake_stack : NULL, bottom, bytes);
 #endif
   (void)from, (void)to, (void)back;
@@ -130,6 +133,20 @@ SWITCHES static void arrive(struct parked *at) {
   __sanitizer_finish_switch_fiber(at != NULL ? at->fake_stack : NULL, NULL, NULL);
 #endif
   (void)at;
+}
+
+/* Store where this is and go there. The address sanitizer's `swapcontext` does not know of what `leave`
+ * and `arrive` tell it, and says on stderr that it may be wrong. */
+SWITCHES static void swap(ucontext_t *here, const ucontext_t *there) {
+#ifdef LWKT_ASAN
+  volatile int is_back = 0;
+  getcontext(here);
+  if (is_back) return;
+  is_back = 1;
+  setcontext(there);
+#else
+  swapcontext(here, there);
+#endif
 }
 
 static void describe(struct parked *where) {
@@ -177,6 +194,13 @@ void *lwkt_run_loop(void (*loop)(void)) {
   }
   /* Ended on a spare stack, which nobody needs any more. */
   arrive(&home);
+#ifdef LWKT_ASAN
+  /* Here, too, frames were abandoned: those below this one. */
+  char *here = __builtin_frame_address(0);
+  size_t below = (size_t)(here - (const char *)home.bottom);
+  if (below > MOST_ABANDONED) below = MOST_ABANDONED;
+  __asan_unpoison_memory_region(here - below, below);
+#endif
   void *left = self->stack;
   self->stack = NULL;
   return left;
@@ -201,7 +225,7 @@ SWITCHES void *lwkt_park(void *spare, void **where, void (*loop)(void)) {
   self->stack = to;
   self->running_L = NULL;
   leave(&here, to, NULL);
-  swapcontext(&here.context, &fresh);
+  swap(&here.context, &fresh);
   arrive(&here);
   *where = NULL;
   self = lwkt_percpu();

@@ -95,9 +95,10 @@ public struct HostState: ~Copyable {
 
   /// Workers 0..<startedWorkers run. Release by the starter, under `lifeLock`.
   let startedWorkers = Atomic<Int>(0)
-  /// How many workers are not asleep in the kernel. A worker counts itself out before it sleeps;
-  /// whoever wakes it counts it in before he himself can sleep. So when it falls to 0 no IPI is
-  /// under way, and everything all workers did happened before (acquire-release).
+  /// How many workers are not asleep in the kernel, at least. A worker counts itself out before it
+  /// sleeps; whoever wakes it counts it in before he turns `sleepState` over: it may notice that by
+  /// itself, run, and count itself out again before he goes on. So when it falls to 0 no IPI is under
+  /// way, and everything all workers did happened before (acquire-release).
   let active = Atomic<Int>(0)
   /// See `HeapCollection.swift`. The last worker awake.
   var collectedSoFar = CollectedSoFar()
@@ -264,12 +265,13 @@ extension UnsafeMutablePointer where Pointee == HostState {
   private func wakeSleeper(_ cpu: Int) {
     let target = shared(cpu)
     let state = target.pointee.sleepState.load(ordering: .sequentiallyConsistent)
-    guard state != CPUShared.SleepState.awake,
+    guard state != CPUShared.SleepState.awake else { return }
+    countActive()
+    guard
       target.pointee.sleepState.compareExchange(
         expected: state, desired: CPUShared.SleepState.awake, ordering: .sequentiallyConsistent
       ).exchanged
-    else { return }
-    countActive()
+    else { return uncountActive() }
     if state == CPUShared.SleepState.onWord {
       lwkt_futex_wake(target.sleepWord, 1)
     } else {
@@ -287,6 +289,12 @@ extension UnsafeMutablePointer where Pointee == HostState {
     if pointee.active.add(1, ordering: .sequentiallyConsistent).oldValue == 0 {
       pointee.monitor.resumeTicking()
     }
+  }
+
+  /// Undo a `countActive` for a worker that another one has woken. Any kernel thread. If all have fallen
+  /// asleep meanwhile none of them was the last: one of them is to look again.
+  private func uncountActive() {
+    if pointee.active.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { prod(0) }
   }
 
   /// Post an IPI from a kernel thread that is no worker.

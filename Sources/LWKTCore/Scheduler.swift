@@ -535,10 +535,13 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     return Int64(clamping: max(earliest > now ? earliest - now : 0, leastSleep))
   }
 
-  /// Awake again. Whoever turns the state over counts this worker in: a waker, or itself.
+  /// Awake again. Whoever turns the state over has counted this worker in: a waker, or itself.
   private func wakeMyself(from state: UInt32) {
+    pointee.host.countActive()
     let turned = pointee.shared.pointee.sleepState.compareExchange(
       expected: state, desired: CPUShared.SleepState.awake, ordering: .sequentiallyConsistent)
-    if turned.exchanged { pointee.host.countActive() }
+    if !turned.exchanged {
+      pointee.host.pointee.active.subtract(1, ordering: .acquiringAndReleasing)
+    }
   }
 }

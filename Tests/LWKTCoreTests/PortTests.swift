@@ -185,7 +185,7 @@ final class PortTests: CoreTestCase {
         }
       }
       XCTAssertLessThanOrEqual(most.value, 3)
-      XCTAssertEqual(rig.deadlocks.count, 0)
+      XCTAssertEqual(rig.deadlocks.all, [])
       for sender in 0..<4 {
         let mine = received.all.filter { $0 / 1_000_000 == sender }.map { $0 % 1_000_000 }
         XCTAssertEqual(mine, Array(1...each))

@@ -295,13 +295,13 @@ final class SysportTests: SysportTestCase {
       let port = rig.port()
       let (read, write) = makePipe()
       rig.spawnStraight { thread in
+        send(Calls.read(read, 10), thread, to: port).object.releaseObject()
         for delay: UInt64 in [9, 3, 6] {
           send(Calls.nanosleep(delay * 1_000_000), thread, to: port).object.releaseObject()
         }
-        send(Calls.read(read, 10), thread, to: port).object.releaseObject()
-        put(write, "data")
         var kinds: [SystemCall.Operation] = []
-        for _ in 0..<4 {
+        for number in 0..<4 {
+          if number == 3 { put(write, "data") }
           var message: MessageRef?
           if block(thread, port.receive(thread, deadline: nil, into: &message)) == .ready {
             message = message ?? thread.takeHandedMessage()
@@ -312,7 +312,7 @@ final class SysportTests: SysportTestCase {
           kinds.append(call.pointee.operation)
           message!.object.releaseObject()
         }
-        XCTAssertEqual(kinds, [.read, .nanosleep, .nanosleep, .nanosleep])
+        XCTAssertEqual(kinds, [.nanosleep, .nanosleep, .nanosleep, .read])
         close(read)
         close(write)
         return 0

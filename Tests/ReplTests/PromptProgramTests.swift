@@ -60,7 +60,7 @@ import Testing
     for ask in ["domsg(1)", "sendmsg(1):wait()"] {
       terminal.type("\u{c}lwkt.create(serve):" + ask + "\r")
       terminal.wait { $0.lines.first?.hasSuffix(ask) ?? false && $0.row == 1 }
-      while !terminal.echoes {}
+      terminal.wait("the terminal is given back") { _ in terminal.echoes }
       terminal.type("\u{3}")
       terminal.wait(for: "asked to give up")
       terminal.type("\u{3}")

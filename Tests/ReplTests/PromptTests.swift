@@ -188,7 +188,7 @@ import Testing
       terminal.type("\u{c}" + line + "\r")
       // The terminal is given back for the evaluation: from then on Ctrl-C is a signal.
       terminal.wait { $0.lines.first == "> " + line && $0.row == 1 }
-      while !terminal.echoes {}
+      terminal.wait("the terminal is given back") { _ in terminal.echoes }
       terminal.type("\u{3}")
       terminal.wait(for: "interrupted!")
       terminal.wait(lastLine: "> ")

@@ -17,8 +17,10 @@ final class PseudoTerminal {
   /// A folder that is removed at the end: the command's state, and a place for files.
   let folder: String
 
-  /// How long anything may take: tests with sanitizers are slow, and so are machines that do much else.
-  private static let patience = 30_000_000_000 as UInt64
+  /// How long anything may take: machines that do much else are slow. Slower builds (sanitizers) get
+  /// more time: LWKT_TEST_PATIENCE times as much.
+  private static let patience: UInt64 =
+    30_000_000_000 * (getenv("LWKT_TEST_PATIENCE").flatMap { UInt64(String(cString: $0)) } ?? 1)
 
   struct CannotStart: Error {}
 
