@@ -39,8 +39,8 @@ static void unlock(char *word) { __atomic_clear(word, __ATOMIC_RELEASE); }
 
 #define REGION_BYTES ((size_t)4 << 20)
 #define LOT_BYTES ((size_t)64 << 10)
-/* Resident spans that are kept, 2 MB; the memory of the rest is given back to the kernel. */
-#define MOST_RESIDENT 128
+/* Resident spans that are kept, 1 MB; the memory of the rest is given back to the kernel. */
+#define MOST_RESIDENT 64
 
 struct empty_span {
   struct empty_span *next;

@@ -149,9 +149,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
   /// The name of the token that `thread` waits for, or nil. Any kernel thread that keeps the thread alive.
   func nameOfToken(waitedForBy thread: ThreadRef) -> String? {
     pointee.names.withLock { _ in
-      TokenRef(bitPattern: thread.pointee.waitToken.load(ordering: .relaxed)).map {
-        String(cString: $0.pointee.name)
-      }
+      thread.pointee.waitToken.map { String(cString: $0.pointee.name) }
     }
   }
 

@@ -92,7 +92,7 @@ struct Depot: ~Copyable {
   private let lock = Spinlock()
   private let batches: UnsafeMutablePointer<UnsafeMutableRawPointer>
   private let used: UnsafeMutablePointer<Int>
-  private static let capacity = 16
+  private static let capacity = 8
 
   init(_ kind: lwkt_block_kind) {
     self.kind = kind

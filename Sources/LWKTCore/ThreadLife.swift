@@ -29,7 +29,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     thread.initialize(
       to: Thread(
         host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
-        name: options.name.map(copyCString), cpu: home, priority: options.priority))
+        cpu: home, priority: options.priority))
+    if let name = options.name { thread.pointee.name = copyCString(name) }
     thread.pointee.node = WaitNode(thread: thread)
     if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
     if options.daemon { thread.pointee.flags.insert(.daemon) }
@@ -114,6 +115,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.priority = Thread.highestPriority
     pointee.calmPriority = calm
     pointee.calmAfter = mycpu.readClock() &+ nanoseconds
+    let quantum = max(pointee.host.pointee.policy.quantum, 1)
+    pointee.calmTurns = Int32(clamping: nanoseconds / quantum)
   }
 
   /// Before `begin`.
@@ -235,10 +238,14 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return true
   }
 
-  /// Its quantum is over: has it been urgent for long enough? Owner, while it is on no queue.
+  /// Its quantum is over: has it been urgent for long enough? By the clock and by its quanta: on a machine
+  /// that does much else the worker may have had no cpu all the time. Owner, while it is on no queue.
   @inline(never)
   func calmDown() {
-    guard let calm = pointee.calmPriority, mycpu.readClock() >= pointee.calmAfter else { return }
+    pointee.calmTurns -= 1
+    guard let calm = pointee.calmPriority, pointee.calmTurns <= 0,
+      mycpu.readClock() >= pointee.calmAfter
+    else { return }
     pointee.calmPriority = nil
     pointee.priority = calm
   }
@@ -315,7 +322,11 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   /// Somebody has seen how it ended. Any kernel thread that holds a reference.
-  public func markNoticed() { pointee.noticed.store(true, ordering: .releasing) }
+  public func markNoticed() {
+    pointee.noticed.store(true, ordering: .releasing)
+    // What waits to report it keeps it alive: elsewhere until then, here no longer.
+    if isDead, let gd = mycpuIfWorker, gd.pointee.cpu == cpu { gd.forgetUnnoticed(self) }
+  }
 
   /// Send word of the end to `port`; at once if it is over. Any worker; takes a reference to `port`.
   public func addNotify(_ port: PortRef, urgent: Bool = false) {
@@ -386,10 +397,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
   func destroy() {
     if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
     addressOf(&pointee.payload).dispose()
-    if let inheritance = pointee.inheritance {
-      Unmanaged<AnyObject>.fromOpaque(inheritance).release()
-    }
-    if let extras = pointee.extras { extras.release() }
     if let reason = abortReason {
       reason.dispose()
       reason.deallocate()
@@ -401,7 +408,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.request?.object.releaseObject()
     pointee.parentPath?.release()
     pointee.createdAt?.release()
-    pointee.name?.deallocate()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }
@@ -522,6 +528,16 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   private func fireUnnoticed(_ timer: TimerRef) {
     timer.thread.reportIfUnnoticed()
+  }
+
+  /// How `thread`, which is dead and was this worker's last, ended is known: there is nothing to report.
+  /// The caller has a reference. Own worker.
+  fileprivate func forgetUnnoticed(_ thread: ThreadRef) {
+    let timer = thread.ownTimer
+    guard timer.pointee.kind == .unnoticed, timer.pointee.isArmed else { return }
+    disarmTimer(timer)
+    pointee.unnoticedTimers -= 1
+    thread.object.releaseObject()
   }
 }
 

@@ -74,8 +74,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return text.isEmpty ? nil : text
   }
 
-  /// The `package` settings it begins with: one reference, in plain memory since most threads have
-  /// some to pass on and need nothing else of `extras`.
+  /// The `package` settings it begins with: one reference.
   func give(_ settings: PackageSettings) {
     pointee.inheritance = Unmanaged.passRetained(settings).toOpaque()
   }
