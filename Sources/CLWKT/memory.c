@@ -2,7 +2,8 @@
  *
  * Both take their memory by *spans* of 16 KB from one pool, and give them back when they are empty, so
  * that what one crowd of threads or messages leaves is there for whatever comes next. What the pool has
- * too much of goes back to the kernel.
+ * not needed for a while goes back to the kernel: not at once, or a queue that is long and short by turns
+ * would have new pages each time (four senders to one receiver: 5.1 million messages per second, not 7.2).
  *
  * The kernel is asked for spans by the region of 4 MB, which are used from one end to the other. From the
  * second on the pages come 64 KB at a time: a program that has come so far will fill them, and a fault for
@@ -39,8 +40,9 @@ static void unlock(char *word) { __atomic_clear(word, __ATOMIC_RELEASE); }
 
 #define REGION_BYTES ((size_t)4 << 20)
 #define LOT_BYTES ((size_t)64 << 10)
-/* Resident spans that are kept, 1 MB; the memory of the rest is given back to the kernel. */
-#define MOST_RESIDENT 64
+/* Empty spans whose pages are kept: 1 MB always, at most 64 MB. */
+#define ALWAYS_RESIDENT 64
+#define MOST_RESIDENT 4096
 
 struct empty_span {
   struct empty_span *next;
@@ -50,6 +52,7 @@ static struct {
   char lock;
   struct empty_span *resident;
   size_t resident_count;
+  size_t least; /* resident since the latest trim */
   void **returned; /* a stack; their pages hold nothing */
   size_t returned_count;
   size_t returned_capacity;
@@ -87,7 +90,7 @@ void *lwkt_span_take(void) {
   if (pool.resident != NULL) {
     span = pool.resident;
     pool.resident = pool.resident->next;
-    pool.resident_count--;
+    if (--pool.resident_count < pool.least) pool.least = pool.resident_count;
   } else if (pool.returned_count > 0) {
     span = pool.returned[--pool.returned_count];
     missing = LWKT_SPAN_BYTES;
@@ -116,24 +119,52 @@ static bool can_return(void) {
   return true;
 }
 
-void lwkt_span_give(void *span) {
-  lock(&pool.lock);
-  bool keep = pool.resident_count < MOST_RESIDENT;
-  if (!keep) {
-    unlock(&pool.lock);
-    keep = madvise(span, LWKT_SPAN_BYTES, MADV_DONTNEED) != 0;
-    lock(&pool.lock);
-    if (!keep && can_return()) {
-      pool.returned[pool.returned_count++] = span;
-      unlock(&pool.lock);
-      return;
-    }
-  }
+static void keep_resident(void *span) {
   struct empty_span *empty = span;
   empty->next = pool.resident;
   pool.resident = empty;
   pool.resident_count++;
+}
+
+/* Give its pages back to the kernel. */
+static void return_span(void *span) {
+  bool is_returned = madvise(span, LWKT_SPAN_BYTES, MADV_DONTNEED) == 0;
+  lock(&pool.lock);
+  if (is_returned && can_return()) {
+    pool.returned[pool.returned_count++] = span;
+  } else {
+    keep_resident(span);
+  }
   unlock(&pool.lock);
+}
+
+void lwkt_span_give(void *span) {
+  lock(&pool.lock);
+  bool keep = pool.resident_count < MOST_RESIDENT;
+  if (keep) keep_resident(span);
+  unlock(&pool.lock);
+  if (!keep) return_span(span);
+}
+
+bool lwkt_spans_trim(void) {
+  struct empty_span *first = NULL;
+  lock(&pool.lock);
+  for (; pool.least > ALWAYS_RESIDENT; pool.least--) {
+    struct empty_span *span = pool.resident;
+    pool.resident = span->next;
+    pool.resident_count--;
+    span->next = first;
+    first = span;
+  }
+  bool has_more = pool.resident_count > ALWAYS_RESIDENT;
+  pool.least = pool.resident_count;
+  unlock(&pool.lock);
+  while (first != NULL) {
+    struct empty_span *span = first;
+    first = span->next;
+    return_span(span);
+  }
+  return has_more;
 }
 
 /* ---- blocks ---- */
@@ -232,6 +263,8 @@ void lwkt_blocks_give(enum lwkt_block_kind kind, void *first) {
 }
 
 #else
+
+bool lwkt_spans_trim(void) { return false; }
 
 void *lwkt_blocks_take(enum lwkt_block_kind kind, size_t size, size_t *count) {
   (void)kind;

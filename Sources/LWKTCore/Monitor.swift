@@ -172,13 +172,16 @@ final class Monitor: Sendable {
     var pause = Monitor.leastTick
     var haste = Haste()
     var examineAt = lwkt_nanotime() + HostRef.examinationInterval
-    while sleep(pause, deeply: quietTicks > 4, until: examineAt, host) {
+    var hasSpareMemory = true
+    while sleep(pause, deeply: quietTicks > 4, until: examineAt, trims: hasSpareMemory, host) {
       quietTicks = host.pointee.active.load(ordering: .acquiring) == 0 ? quietTicks + 1 : 0
+      if quietTicks == 0 { hasSpareMemory = true }
       if lwkt_take_interrupt() { host.interruptMain() }
       let now = lwkt_nanotime()
       if now >= examineAt {
         examineAt = now + HostRef.examinationInterval
         host.askForExamination()
+        hasSpareMemory = lwkt_spans_trim()
       }
       var next = now + haste.pause(host)
       for cpu in 0..<host.pointee.startedWorkers.load(ordering: .acquiring) {
@@ -195,11 +198,11 @@ final class Monitor: Sendable {
     }
   }
 
-  /// Sleep for `pause`, or deeply: until a worker wakes, or, if there are heaps to look through, until
-  /// `examineAt`. False when there is nothing left to watch. What is
-  /// asked after the store to `sleepWord` was changed before a waker's look at it, or is seen.
+  /// Sleep for `pause`, or deeply: until a worker wakes, or, if there are heaps to look through or there is
+  /// memory to give back, until `examineAt`. False when there is nothing left to watch. What is asked
+  /// after the store to `sleepWord` was changed before a waker's look at it, or is seen.
   private func sleep(
-    _ pause: UInt64, deeply: Bool, until examineAt: UInt64, _ host: HostRef
+    _ pause: UInt64, deeply: Bool, until examineAt: UInt64, trims: Bool, _ host: HostRef
   ) -> Bool {
     let kind = deeply ? Sleep.deep : Sleep.ticking
     sleepWord.pointee.store(kind, ordering: .sequentiallyConsistent)
@@ -213,7 +216,7 @@ final class Monitor: Sendable {
     {
       let now = lwkt_nanotime()
       let left = Int64(examineAt > now ? examineAt - now : 0)
-      _ = lwkt_futex_wait(sleepWord, kind, host.hasUnexaminedHeaps ? left : -1)
+      _ = lwkt_futex_wait(sleepWord, kind, trims || host.hasUnexaminedHeaps ? left : -1)
     } else {
       _ = lwkt_futex_wait(sleepWord, kind, Int64(Monitor.tick))
     }

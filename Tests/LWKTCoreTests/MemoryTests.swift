@@ -80,4 +80,28 @@ final class MemoryTests: XCTestCase {
     give(LWKT_BLOCK_PORT, again[...])
     give(LWKT_BLOCK_PORT, blocks.prefix(1))
   }
+
+  /// What has not been needed since the last trim goes back to the kernel, and can be had again.
+  func testSpareSpansAreGivenBack() throws {
+    try XCTSkipUnless(lwkt_keeps_blocks(), "under a sanitizer blocks are malloc's")
+    let spans = (0..<1000).map { _ in lwkt_span_take().unsafelyUnwrapped }
+    for span in spans {
+      span.initializeMemory(as: UInt8.self, repeating: 1, count: Int(LWKT_SPAN_BYTES))
+    }
+    for span in spans { lwkt_span_give(span) }
+    XCTAssertTrue(lwkt_spans_trim(), "they may be needed again at once")
+    let resident = spans.filter(isResident).count
+    XCTAssertGreaterThan(resident, 900)
+    XCTAssertFalse(lwkt_spans_trim())
+    XCTAssertLessThan(spans.filter(isResident).count, 100)
+    let again = (0..<1000).map { _ in lwkt_span_take().unsafelyUnwrapped }
+    XCTAssertGreaterThan(Set(again).intersection(spans).count, 900)
+    for span in again { lwkt_span_give(span) }
+  }
+
+  private func isResident(_ span: UnsafeMutableRawPointer) -> Bool {
+    var pages = [UInt8](repeating: 0, count: Int(LWKT_SPAN_BYTES) / 4096)
+    XCTAssertEqual(mincore(span, Int(LWKT_SPAN_BYTES), &pages), 0)
+    return pages.contains { $0 & 1 != 0 }
+  }
 }

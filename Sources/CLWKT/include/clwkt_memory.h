@@ -34,6 +34,9 @@ _Noreturn void lwkt_out_of_memory(size_t bytes);
 void *lwkt_span_take(void);
 /* For anybody who needs one. */
 void lwkt_span_give(void *span);
+/* Give back to the kernel the pages of spans that have been empty since the last call. True if there are
+ * others, for a later one. */
+bool lwkt_spans_trim(void);
 
 /* The span that an address lies in. */
 static inline void *lwkt_span_of(void *address) {
