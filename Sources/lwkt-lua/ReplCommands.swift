@@ -70,7 +70,7 @@ extension ReplDriver {
       }
     end
 
-    about.threads = "all threads: who, where, what they wait for, how long they have run"
+    about.threads = "all threads: who, where, what they wait for, how long they ran"
     function commands.threads()
       local rows = {}
       for index, info in ipairs(lwkt.threads()) do rows[index] = thread_row(info) end
