@@ -23,6 +23,9 @@ static inline bool lwkt_keeps_blocks(void) {
 #endif
 }
 
+/* There is no memory and nobody to tell: say so and end the process with status 1. */
+_Noreturn void lwkt_out_of_memory(size_t bytes);
+
 /* ---- spans: 16 KB of memory, aligned to that ---- */
 
 #define LWKT_SPAN_BYTES ((size_t)16384)
