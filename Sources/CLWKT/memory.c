@@ -16,6 +16,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+bool lwkt_keeps_blocks(void) {
+#ifdef LWKT_PLAIN_MALLOC
+  return false;
+#else
+  return true;
+#endif
+}
+
 #ifndef LWKT_PLAIN_MALLOC
 
 static void lock(char *word) {
