@@ -13,8 +13,16 @@
 #include "clwkt.h"
 #include "clwkt_memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+void lwkt_out_of_memory(size_t bytes) {
+  fflush(stdout);
+  fprintf(stderr, "lwkt: not enough memory (%zu bytes are not to be had)\n", bytes);
+  _exit(EXIT_FAILURE);
+}
 
 bool lwkt_keeps_blocks(void) {
 #ifdef LWKT_PLAIN_MALLOC
@@ -39,8 +47,8 @@ static void unlock(char *word) { __atomic_clear(word, __ATOMIC_RELEASE); }
 
 #define REGION_BYTES ((size_t)4 << 20)
 #define LOT_BYTES ((size_t)64 << 10)
-/* Resident spans that are kept, 2 MB; the memory of the rest is given back to the kernel. */
-#define MOST_RESIDENT 128
+/* Resident spans that are kept, 1 MB; the memory of the rest is given back to the kernel. */
+#define MOST_RESIDENT 64
 
 struct empty_span {
   struct empty_span *next;

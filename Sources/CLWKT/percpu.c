@@ -18,6 +18,8 @@
 
 _Thread_local struct lwkt_percpu lwkt_percpu_self;
 
+long lwkt_scoped_coroutines;
+
 int lwkt_futex_wait(const void *word, uint32_t expected, int64_t timeout_ns) {
   struct timespec ts;
   struct timespec *limit = NULL;

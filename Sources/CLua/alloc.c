@@ -314,8 +314,7 @@ static bool may_fail(void) {
 
 static void *no_memory(size_t old_size, size_t new_size) {
   if (may_fail() || new_size <= old_size) return NULL;
-  fprintf(stderr, "lwkt: out of memory (%zu bytes)\n", new_size);
-  abort();
+  lwkt_out_of_memory(new_size);
 }
 
 static bool is_too_much(const struct lwkt_heap *heap, size_t extra) {

@@ -127,6 +127,7 @@ static lua_CFunction replace(lua_State *L, const char *name, lua_CFunction funct
 
 void lwkt_open_base(lua_State *L, bool is_main) {
   replace(L, "print", print);
+  lwkt_note_protected_calls(L);
   lua_getglobal(L, "os");
   lua_pushcfunction(L, os_exit);
   lua_setfield(L, -2, "exit");

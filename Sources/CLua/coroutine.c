@@ -97,8 +97,7 @@ static const char entered[] = "cannot resume non-suspended coroutine";
 
 static int switch_up(lua_State *L, lua_KFunction next) {
   if (lwkt_percpu()->switch_kind == LWKT_SWITCH_EXIT && !lwkt_can_yield(L)) {
-    lua_pushlightuserdata(L, (void *)lwkt_exit_key());
-    return lua_error(L);
+    return lwkt_raise_exit(L);
   }
   return lua_yieldk(L, 0, 0, next);
 }
@@ -203,6 +202,11 @@ static int co_wrap(lua_State *L) {
 static int co_yield(lua_State *L) {
   if (is_base(L)) {
     lua_pushliteral(L, "attempt to yield from outside a coroutine");
+    return lua_error(L);
+  }
+  if (__builtin_expect(lwkt_has_scoped_coroutines(), 0) && lwkt_s_is_scoped(L)) {
+    lua_pushliteral(L, "attempt to yield out of lwkt.timeout or lwkt.scope, whose limits would stay "
+                       "with the thread: call it outside the coroutine");
     return lua_error(L);
   }
   return lua_yield(L, lua_gettop(L));

@@ -102,19 +102,25 @@ int lwkt_token_with(lua_State *L) {
   return with_held(L, LUA_OK, 0);
 }
 
+static int finalising(lua_State *L) {
+  lua_pushboolean(L, lwkt_in_finaliser(L));
+  return 1;
+}
+
 /* The part of the module that is written in Lua, loaded when first used. */
 static const char prelude_key;
 
 static int prelude_function(lua_State *L, const char *name) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &prelude_key) == LUA_TNIL) {
     lua_pop(L, 1);
-    if (luaL_loadbufferx(L, lwkt_prelude, strlen(lwkt_prelude), "=[lwkt]", "t") != LUA_OK) {
+    if (luaL_loadbufferx(L, lwkt_prelude, strlen(lwkt_prelude), lwkt_prelude_source, "t") != LUA_OK) {
       return lua_error(L);
     }
     static const luaL_Reg support[] = {
         {"enter", l_scope_enter},   {"leave", l_scope_leave},
-        {"expire", l_scope_expire}, {"traceback", l_thread_traceback},
-        {"await", l_thread_await},  {NULL, NULL}};
+        {"expire", l_scope_expire}, {"expired", l_scope_expired},
+        {"traceback", l_thread_traceback}, {"await", l_thread_await},
+        {"finalising", finalising}, {NULL, NULL}};
     luaL_newlib(L, support);
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, "lwkt");

@@ -81,14 +81,35 @@ static int error_text(lua_State *L) {
   return 1;
 }
 
+static void over_budget(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  luaL_error(L, "takes too long");
+}
+
+/* A `__tostring` runs where nobody preempts it, so it has a budget of instructions; and in a coroutine of
+ * its own, since it may wait, and others of the heap may die meanwhile. Limits of memory hold. */
 void lwkt_pusherrortext(lua_State *L, int index) {
+  struct lwkt_percpu *self = lwkt_percpu();
+  int depth = self->swift_depth;
+  void *running = self->running_L;
   index = lua_absindex(L, index);
-  lua_pushcfunction(L, error_text);
+  lua_State *co = lua_newthread(L);
+  lua_pushcfunction(co, error_text);
   lua_pushvalue(L, index);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
-    lwkt_pop(L, 1);
+  lua_xmove(L, co, 1);
+  lua_sethook(co, over_budget, LUA_MASKCOUNT, 10000000);
+  self->swift_depth = 0;
+  self->running_L = co;
+  bool is_shown = lua_pcall(co, 1, 1, 0) == LUA_OK;
+  self = lwkt_percpu();
+  self->running_L = running;
+  self->swift_depth = depth;
+  if (is_shown) {
+    lua_xmove(co, L, 1);
+  } else {
     lua_pushliteral(L, "(error object cannot be shown)");
   }
+  lua_remove(L, -2);
 }
 
 static int traceback(lua_State *L) {
@@ -169,7 +190,7 @@ bool lwkt_where(lua_State *L, const char **source, int *line) {
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0) {
+    if (ar.currentline > 0 && strcmp(ar.source, lwkt_prelude_source) != 0) {
       *source = ar.source;
       *line = ar.currentline;
       return true;

@@ -238,15 +238,28 @@ static void restore(lua_State *L) {
   if (settings != NULL) set_hook(L, settings);
 }
 
+/* A coroutine that an error in a hook has ended calls no hook any more, not even in the thread that would
+ * have it next. */
+static void raise_error(lua_State *L, const char *text) {
+  lwkt_reveal(L);
+  luaL_error(L, text);
+}
+
+/* A thread that is to stop and computes instead of waiting gets the error here. Inside a finaliser no
+ * hook is called. */
+static void stop_if_due(lua_State *L) {
+  if (!lwkt_s_must_unwind() || lwkt_is_delicate(L)) return;
+  lwkt_reveal(L);
+  lwkt_call(L, lwkt_s_unwind);
+}
+
 /* A function that has yielded in a hook is let off the next event of any hook, so that the one in which
  * it yielded is not seen twice. Where no hook follows at once that would be one that a script sets
  * much later. So one follows. */
 static void settle_hook(lua_State *L, lua_Debug *ar) {
-  if (ar->event == LUA_HOOKCOUNT) {
-    restore(L);
-  } else {
-    script_hook(L, ar);
-  }
+  if (ar->event != LUA_HOOKCOUNT) return script_hook(L, ar);
+  restore(L);
+  if (lwkt_percpu()->td != NULL) stop_if_due(L);
 }
 
 void lwkt_hook_yield(lua_State *L) {
@@ -269,9 +282,10 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   if (has_lines) script_hook(L, ar);
   struct lwkt_percpu *self = lwkt_percpu();
   if (self->base_L == NULL) return;
-  if (lwkt_s_take_interrupt()) luaL_error(L, "interrupted!");
-  if (lwkt_s_must_end()) luaL_error(L, "aborted");
-  if (!lwkt_s_may_preempt()) return;
+  if (lwkt_s_take_interrupt()) raise_error(L, "interrupted!");
+  if (lwkt_s_must_end()) raise_error(L, "aborted");
+  stop_if_due(L);
+  if (lwkt_in_finaliser(L) || !lwkt_s_may_preempt()) return;
   if (lwkt_can_yield(L)) {
     self->switch_kind = LWKT_SWITCH_PREEMPT;
     lwkt_hook_yield(L);
@@ -283,6 +297,7 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
     self->switch_kind = LWKT_SWITCH_NONE;
     self->base_L = base;
     self->running_L = L;
+    stop_if_due(L);
   }
 }
 

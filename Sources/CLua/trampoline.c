@@ -32,10 +32,13 @@ static int after_require(lua_State *L, int status, lua_KContext context) {
  * or, where Lua cannot yield, by parking its native stack. */
 static int switch_away(lua_State *L, int kind, lua_KFunction next) {
   struct lwkt_percpu *self = lwkt_percpu();
-  if (lwkt_can_yield(L)) {
+  if (lwkt_can_yield(L) && (L == self->base_L || !lwkt_in_finaliser(L))) {
     self->switch_kind = kind;
     return lua_yieldk(L, 0, 0, next);
   }
+  /* A finaliser stops the collector of its heap: others do not run there meanwhile. It does not wait, and
+   * gives way to nobody. */
+  if (lwkt_in_finaliser(L)) return next(L, LUA_YIELD, 0);
   lua_State *base = self->base_L;
   if (!lwkt_s_park(kind)) {
     return luaL_error(L, "too many threads wait inside C functions that call back (the limit is "
@@ -47,6 +50,15 @@ static int switch_away(lua_State *L, int kind, lua_KFunction next) {
   self->base_L = base;
   self->running_L = L;
   return next(L, LUA_YIELD, 0);
+}
+
+/* Where the thread cannot yield it ends by an error, and in case that is caught on the way, at the next
+ * instruction. */
+int lwkt_raise_exit(lua_State *L) {
+  lwkt_percpu()->switch_kind = LWKT_SWITCH_NONE;
+  lwkt_preempt_self();
+  lua_pushlightuserdata(L, (void *)lwkt_exit_key());
+  return lua_error(L);
 }
 
 int lwkt_finish(lua_State *L, int result) {
@@ -65,20 +77,28 @@ int lwkt_finish(lua_State *L, int result) {
     lua_insert(L, -2);
     lua_callk(L, 1, 1, 0, after_require);
     return after_require(L, LUA_OK, 0);
+  case LWKT_RESERVE: {
+    /* Lua collects its garbage, if it must, and raises its own error. */
+    size_t size = (size_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    lua_newuserdatauv(L, size, 0);
+    lua_pop(L, 1);
+    return lwkt_call(L, lwkt_s_retry_reserved);
+  }
   case LWKT_EXIT:
     if (lwkt_can_yield(L)) {
       lwkt_percpu()->switch_kind = LWKT_SWITCH_EXIT;
       return lua_yieldk(L, 0, 0, after_yield);
     }
-    lua_pushlightuserdata(L, (void *)lwkt_exit_key());
-    return lua_error(L);
+    return lwkt_raise_exit(L);
   default: return luaL_argerror(L, LWKT_ARGUMENT - result, lua_tostring(L, -1));
   }
 }
 
 int lwkt_yield_function(lua_State *L) {
-  if (lwkt_can_yield(L)) {
-    lwkt_percpu()->switch_kind = LWKT_SWITCH_YIELD;
+  struct lwkt_percpu *self = lwkt_percpu();
+  if (L == self->base_L && lua_isyieldable(L)) {
+    self->switch_kind = LWKT_SWITCH_YIELD;
     return lua_yield(L, 0);
   }
   return switch_away(L, LWKT_SWITCH_YIELD, after_yield);

@@ -17,6 +17,9 @@ public struct Domain: ~Copyable {
   var runnable = 0
   /// How many may not leave this worker: pinned, or with a parked native stack.
   public internal(set) var anchored = 0
+  /// Wakings of its threads in a row by one other worker and nobody else: see `Gathering.swift`.
+  var farWakings = 0
+  var farWaker = -1
   /// False between the giver's letting go and the taker's adopting.
   var isAdopted = true
   /// The owner's list of domains.

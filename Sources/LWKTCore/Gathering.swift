@@ -11,6 +11,11 @@
 // A ring of threads on several workers is on one after a few rounds: each of its domains moves once. What
 // counts is the turn, not how long the worker was awake: a piece of a ring is many short turns.
 //
+// Pairs. Where both workers are busy a message between them costs no kernel call, but still more than a
+// turn of a tenth of a microsecond. So a small domain that is woken by one other worker alone, dozens of
+// times in a row, goes there while turns are so short; and what work sharing has parted comes together
+// again.
+//
 // More workers than cores. The others can run no more at once; they only make threads that talk to
 // each other talk to a worker that must be woken first, or is not running. But a worker may be held up
 // by C code that blocks, threads may be pinned to it, and the threads of a program that computes may as
@@ -40,6 +45,8 @@ struct Pace {
   /// When it was last looked at, and the switches then.
   fileprivate var noted: UInt64 = 0
   fileprivate var switches: UInt64 = 0
+  /// Nanoseconds, on average, when last looked at.
+  fileprivate var meanTurn: UInt64 = .max
   /// Since when they have been long.
   fileprivate var longSince: UInt64 = .max
 
@@ -54,6 +61,12 @@ private let shortTurn: UInt64 = 20_000
 
 /// Nanoseconds of a mean turn from which on threads are shared with a worker that has no core of its own.
 private let worthwhileTurn: UInt64 = 5_000
+
+/// Nanoseconds of a turn that a message between two workers takes a large part of.
+private let tinyTurn: UInt64 = 1_000
+
+/// Most threads in a domain that moves although its worker is busy.
+private let mostInPair = 16
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
   private var switches: UInt64 { pointee.shared.pointee.counters.get(.switches) }
@@ -120,19 +133,47 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     return isCrowded ? (isSenior ? 6 : 2) : (isSenior ? 48 : 16)
   }
 
+  // MARK: Pairs
+
+  /// `thread` is woken by a thread of `waker`, another worker; both may be busy. When nobody else has woken
+  /// its domain many times in a row, it goes there; see above. In the loop.
+  func scheduleFar(_ thread: ThreadRef, _ waker: Int) {
+    guard let domain = thread.domain, domain.pointee.isAdopted, domain.pointee.anchored == 0,
+      domain.pointee.threadCount <= mostInPair
+    else { return scheduleLocally(thread) }
+    let wakings = domain.pointee.farWaker == waker ? domain.pointee.farWakings + 1 : 1
+    domain.pointee.farWaker = waker
+    if wakings > farWakingsToJoin(waker), pointee.pace.meanTurn < tinyTurn {
+      domain.pointee.farWakings = 0
+      count(.threadsJoined)
+      return depart(Departure(domain: domain, thread: thread, cpu: waker))
+    }
+    scheduleLocally(thread)
+    domain.pointee.farWakings = wakings
+  }
+
+  /// It goes where less waits to be run; where that does not decide, the junior one's.
+  private func farWakingsToJoin(_ waker: Int) -> Int {
+    let his = pointee.host.shared(waker).pointee.load.load(ordering: .relaxed)
+    let mine = pointee.runQueue.count
+    if his > mine + 1 { return .max }
+    return his < mine || waker < pointee.cpu ? 64 : 256
+  }
+
   // MARK: How many workers
 
   /// There are threads waiting here. Own worker, in the loop, now and then.
   func notePace() {
     let now = pointee.coarseNow
-    let turns = max(switches &- pointee.pace.switches, 1)
+    let meanTurn = (now &- pointee.pace.noted) / max(switches &- pointee.pace.switches, 1)
     if pointee.pace.noted == 0 {
       // The first time there is nothing to compare with.
-    } else if (now &- pointee.pace.noted) / turns < worthwhileTurn {
+    } else if meanTurn < worthwhileTurn {
       pointee.pace.longSince = .max
     } else if pointee.pace.longSince == .max {
       pointee.pace.longSince = pointee.pace.noted
     }
+    pointee.pace.meanTurn = meanTurn
     pointee.pace.noted = now
     pointee.pace.switches = switches
   }

@@ -89,13 +89,13 @@ public struct Port: ~Copyable {
 extension UnsafeMutablePointer where Pointee == Port {
   /// A port with one reference, the caller's.
   public static func make(
-    kind: Port.Kind, owner: ThreadRef? = nil, limit: Int = 0, name: String? = nil, host: HostRef,
+    kind: Port.Kind, owner: ThreadRef? = nil, limit: Int = 0, name: Name? = nil, host: HostRef,
     id: UInt64? = nil
   ) -> PortRef {
     let port = ObjectPools.allocatePort()
     port.initialize(
       to: Port(kind: kind, owner: owner, id: id ?? host.nextPortID(), host: host))
-    if limit > 0 || name != nil { port.pointee.makeRarities(limit, name.map(copyCString)) }
+    if limit > 0 || name != nil { port.pointee.makeRarities(limit, name?.copy()) }
     host.register(port)
     return port
   }

@@ -7,9 +7,9 @@ import Synchronization
 final class NameTable: Sendable {
   struct Tables {
     /// Registered ports by name: one reference each.
-    var ports: [String: PortRef] = [:]
+    var ports: [Name: PortRef] = [:]
     /// Tokens by name: no reference; a token takes itself out when it is destroyed.
-    var tokens: [String: TokenRef] = [:]
+    var tokens: [Name: TokenRef] = [:]
     var firstPort: PortRef?
     var firstToken: TokenRef?
     var tokenNumber = 0
@@ -71,13 +71,13 @@ extension UnsafeMutablePointer where Pointee == HostState {
       } else {
         tables.firstToken = token.pointee.registryNext
       }
-      let name = String(cString: token.pointee.name)
+      let name = Name(token.pointee.name)
       if tables.tokens[name] == token { tables.tokens[name] = nil }
     }
   }
 
   /// Make `port` findable. False if the name is taken by an open port. Takes a reference.
-  public func publish(_ port: PortRef, as name: String) -> Bool {
+  public func publish(_ port: PortRef, as name: Name) -> Bool {
     var displaced: PortRef?
     let isDone = pointee.names.withLock { tables in
       if let other = tables.ports[name] {
@@ -94,7 +94,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
   }
 
   /// The open port of that name, with a reference for the caller, or nil.
-  public func lookup(_ name: String) -> PortRef? {
+  public func lookup(_ name: Name) -> PortRef? {
     pointee.names.withLock { tables in
       guard let port = tables.ports[name], !port.isClosed else { return nil }
       port.object.retainObject()
@@ -103,7 +103,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
   }
 
   /// The port is closed: its name is free again.
-  public func withdraw(_ port: PortRef, from name: String) {
+  public func withdraw(_ port: PortRef, from name: Name) {
     let isOurs = pointee.names.withLock { tables in
       guard tables.ports[name] == port else { return false }
       tables.ports[name] = nil
@@ -113,19 +113,19 @@ extension UnsafeMutablePointer where Pointee == HostState {
   }
 
   /// What threads sleep on that wait for `name` to be published.
-  public static func lookupIdent(_ name: String) -> SleepIdent {
-    .string(name, seed: 0x6c6f_6f6b_7570)
+  public static func lookupIdent(_ name: Name) -> SleepIdent {
+    name.ident(seed: 0x6c6f_6f6b_7570)
   }
 
   /// The token of that name, or a new one, with a reference for the caller. `name` nil: a nameless
   /// new one.
-  public func token(named name: String?) -> TokenRef {
+  public func token(named name: Name?) -> TokenRef {
     guard let name else {
       let number = pointee.names.withLock { tables in
         tables.tokenNumber += 1
         return tables.tokenNumber
       }
-      return TokenRef.make(name: "#" + String(number), host: self)
+      return TokenRef.make(name: "#\(number)", host: self)
     }
     if let token = existingToken(name) { return token }
     let token = TokenRef.make(name: name, host: self)
@@ -139,7 +139,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     return winner
   }
 
-  private func existingToken(_ name: String) -> TokenRef? {
+  private func existingToken(_ name: Name) -> TokenRef? {
     pointee.names.withLock { tables in
       guard let token = tables.tokens[name], token.object.tryRetain() else { return nil }
       return token
@@ -149,9 +149,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
   /// The name of the token that `thread` waits for, or nil. Any kernel thread that keeps the thread alive.
   func nameOfToken(waitedForBy thread: ThreadRef) -> String? {
     pointee.names.withLock { _ in
-      TokenRef(bitPattern: thread.pointee.waitToken.load(ordering: .relaxed)).map {
-        String(cString: $0.pointee.name)
-      }
+      thread.pointee.waitToken.map { String(cString: $0.pointee.name) }
     }
   }
 
@@ -203,11 +201,6 @@ extension SleepIdent {
       low ^= low >> 29
     }
     return SleepIdent(high: high, low: low)
-  }
-
-  public static func string(_ text: String, seed: UInt64) -> SleepIdent {
-    var text = text
-    return text.withUTF8 { .bytes(UnsafeRawBufferPointer($0), seed: seed) }
   }
 }
 

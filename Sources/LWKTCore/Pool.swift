@@ -42,13 +42,24 @@ struct FreeList: ~Copyable {
 
   @inline(never)
   private mutating func refill(_ depot: borrowing Depot) {
+    if !tryRefill(depot) { lwkt_out_of_memory(size) }
+  }
+
+  /// False without memory.
+  private mutating func tryRefill(_ depot: borrowing Depot) -> Bool {
     if let batch = depot.take() {
       first = batch.assumingMemoryBound(to: Block.self)
       count = FreeList.batch
-    } else {
-      first = newBlocks(kind, size, &count).assumingMemoryBound(to: Block.self)
+      return true
     }
+    guard let blocks = lwkt_blocks_take(kind, size, &count) else { return false }
+    first = blocks.assumingMemoryBound(to: Block.self)
+    return true
   }
+
+  /// Is there one to be had?
+  @inline(__always)
+  mutating func hasBlock(_ depot: borrowing Depot) -> Bool { first != nil || tryRefill(depot) }
 
   @inline(__always)
   mutating func push(_ raw: UnsafeMutableRawPointer, _ depot: borrowing Depot) {
@@ -87,7 +98,7 @@ struct Depot: ~Copyable {
   private let lock = Spinlock()
   private let batches: UnsafeMutablePointer<UnsafeMutableRawPointer>
   private let used: UnsafeMutablePointer<Int>
-  private static let capacity = 16
+  private static let capacity = 8
 
   init(_ kind: lwkt_block_kind) {
     self.kind = kind
@@ -156,6 +167,12 @@ struct ObjectPools: ~Copyable {
       .bindMemory(to: Thread.self, capacity: 1)
   }
 
+  /// Is there memory for another thread? A worker, for itself.
+  @inline(__always)
+  static func hasThread(_ gd: GlobalDataRef) -> Bool {
+    gd.pointee.pools.threads.hasBlock(gd.pointee.host.pointee.depots.threads)
+  }
+
   static func freeThread(_ thread: ThreadRef) {
     guard let gd = mycpuIfWorker else { return giveBlock(LWKT_BLOCK_THREAD, thread) }
     gd.pointee.pools.threads.push(
@@ -203,6 +220,6 @@ private func giveBlock(_ kind: lwkt_block_kind, _ block: UnsafeMutableRawPointer
 private func newBlocks(
   _ kind: lwkt_block_kind, _ size: Int, _ count: inout Int
 ) -> UnsafeMutableRawPointer {
-  guard let first = lwkt_blocks_take(kind, size, &count) else { fatalError("out of memory") }
+  guard let first = lwkt_blocks_take(kind, size, &count) else { lwkt_out_of_memory(size) }
   return first
 }

@@ -65,9 +65,12 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Own worker; the thread is this worker's.
   @inline(__always)
   func scheduleLocally(_ thread: ThreadRef) {
-    if let domain = thread.domain, !domain.pointee.isAdopted {
-      thread.pointee.flags.insert(.wokenInTransit)
-      return
+    if let domain = thread.domain {
+      domain.pointee.farWakings = 0
+      if !domain.pointee.isAdopted {
+        thread.pointee.flags.insert(.wokenInTransit)
+        return
+      }
     }
     note(.wake, thread.object)
     pointee.runQueue.append(thread)
@@ -81,10 +84,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// `waker` is 1 + the worker that sent it first, 0 for none.
   private func scheduleRemote(_ thread: ThreadRef, waker: UInt) {
     if thread.cpu == pointee.cpu {
-      if waker > 0, pointee.runQueue.count == 0, lwktCurrentThread() == nil,
-        joinsWaker(thread, Int(waker) - 1)
-      {
-        return
+      if waker > 0, lwktCurrentThread() == nil {
+        if pointee.runQueue.count == 0, joinsWaker(thread, Int(waker) - 1) { return }
+        return scheduleFar(thread, Int(waker) - 1)
       }
       scheduleLocally(thread)
     } else {

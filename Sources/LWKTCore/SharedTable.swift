@@ -12,6 +12,7 @@
 // The boxes are chained in the buckets of 16 shards, each with a lock of its own. A shard grows by
 // one bucket at a time (linear hashing), so that no operation but a snapshot holds a lock for long.
 
+import CLWKT
 import Glibc
 import Synchronization
 
@@ -133,7 +134,7 @@ struct TableShard: ~Copyable {
   /// under the lock.
   static func makeSegment(_ count: Int) -> UnsafeMutablePointer<BoxRef?> {
     guard let memory = calloc(count, MemoryLayout<BoxRef?>.stride) else {
-      fatalError("out of memory")
+      lwkt_out_of_memory(count * MemoryLayout<BoxRef?>.stride)
     }
     return memory.bindMemory(to: BoxRef?.self, capacity: count)
   }

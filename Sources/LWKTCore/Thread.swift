@@ -24,6 +24,13 @@ public struct Thread: ~Copyable {
   public var waitable: Waitable
   /// Second, so that the thread is found from it: see `Timer`.
   var timer = Timer(.wait)
+  /// Has anybody seen the result? Atomic.
+  let noticed = Atomic<Bool>(false)
+  /// It ended well. Set with `payload`.
+  public internal(set) var succeeded = false
+  /// It is in the host's list of threads that are over and hold objects: see `Cycles.swift`. Under the
+  /// lock of the host's names, like the links, which are those that took it to run queues before.
+  var isEndedHolder = false
 
   // MARK: Owner, touched by every switch
 
@@ -63,15 +70,13 @@ public struct Thread: ~Copyable {
   let waitKindAtomic = Atomic<UInt8>(0)
   /// `Lifecycle`. Release by whoever moves it on.
   let lifecycleAtomic: Atomic<UInt8>
-  /// Bit 0 aborted, bit 1 a timeout scope expired. Sequentially consistent against `waitWord`.
+  /// Bit 0 aborted, bit 1 a timeout scope expired, bit 2 the abort was swallowed,
+  /// bit 3 it exits. Sequentially consistent against `waitWord`.
   let cancelState = Atomic<UInt8>(0)
   /// Ctrl-C for this thread. Set by the monitor, taken by the thread.
   public let interrupted = Atomic<Bool>(false)
   /// The abort's reason: a payload owned by the thread, written once before `cancelState` bit 0.
   let abortReason = Atomic<UInt>(0)
-  /// The token it waits for, or 0: the thread has a reference to that as long as it says so here. The
-  /// owner stores, relaxed; read under the lock of the host's names, which a token's end takes too.
-  let waitToken = Atomic<UInt>(0)
   /// The built-in port, made by whoever needs it first: a `Port` with one reference, or 0.
   @usableFromInline let portAtomic = Atomic<UInt>(0)
 
@@ -83,10 +88,10 @@ public struct Thread: ~Copyable {
   var node: WaitNode
   /// In the owner's list of all its threads?
   var registry = Registry.none
-  /// Has anybody seen the result? Atomic.
-  let noticed = Atomic<Bool>(false)
   /// The line where it was created. Constant.
   public var createdLine: Int32 = 0
+  /// Its name by descent: `1.4` is `parentPath` and `pathNumber`. Constant.
+  let pathNumber: UInt32
   /// The heap it lives in, nil before its first run. Atomic because inspection reads it.
   let domainAtomic = Atomic<UInt>(0)
   var domainNext: ThreadRef?
@@ -95,13 +100,9 @@ public struct Thread: ~Copyable {
   /// that its sender hands over without making one: written by the one that claimed the wait. At last
   /// how it ended: written before `lifecycle` becomes dead, read freely after that. Owner.
   public var payload = Payload()
-  /// What else the binding passes on to its first run, which takes it: a Swift object, one reference.
-  public var inheritance: UnsafeMutableRawPointer?
   /// The binding's: the request that the thread makes and whose answer it waits for plainly, one
   /// reference. Owner.
   public var request: MessageRef?
-  /// What the binding keeps for the thread, one reference. Owner; read by others once it is dead.
-  public var extras: Unmanaged<AnyObject>?
   var registryNext: ThreadRef?
   var registryPrevious: ThreadRef?
   /// What few threads need: see `ThreadRarities`. 0 until then.
@@ -112,23 +113,12 @@ public struct Thread: ~Copyable {
   public let host: HostRef
   /// Unique in the host's life.
   public let id: UInt64
-  /// Its name by descent: `1.4` is `parentPath` and `pathNumber`. One reference, nil for a root.
+  /// See `pathNumber`. One reference, nil for a root.
   let parentPath: ThreadPathRef?
-  let pathNumber: UInt32
-  /// It ended well. Set with `payload`.
-  public internal(set) var succeeded = false
-  /// It is in the host's list of threads that are over and hold objects: see `Cycles.swift`. Under the
-  /// lock of the host's names, like the links, which are those that took it to run queues before.
-  var isEndedHolder = false
-  /// The `name` option: NUL-terminated, owned, or nil.
-  public let name: UnsafeMutablePointer<CChar>?
   /// Where it was created: one reference, or nil.
   public var createdAt: SourceNameRef?
 
   // MARK: Locked
-
-  /// Requests received and not answered yet.
-  var heldFirst: MessageRef?
 
   @inline(__always)
   public internal(set) var waitKind: WaitKind {
@@ -150,14 +140,13 @@ public struct Thread: ~Copyable {
 
   init(
     host: HostRef, id: UInt64, parentPath: ThreadPathRef?, pathNumber: UInt32,
-    name: UnsafeMutablePointer<CChar>?, cpu: Int, priority: UInt8
+    cpu: Int, priority: UInt8
   ) {
     waitable = Waitable(.thread)
     self.host = host
     self.id = id
     self.parentPath = parentPath
     self.pathNumber = pathNumber
-    self.name = name
     self.priority = priority
     cpuAtomic = Atomic(UInt32(cpu))
     lifecycleAtomic = Atomic(Lifecycle.unborn.rawValue)
@@ -199,6 +188,8 @@ public struct Thread: ~Copyable {
 
   struct NotifyEntry {
     var port: PortRef
+    /// To its head queue.
+    var isUrgent: Bool
     var next: UnsafeMutablePointer<NotifyEntry>?
   }
 

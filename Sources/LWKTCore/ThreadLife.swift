@@ -7,6 +7,9 @@ import Synchronization
 extension UnsafeMutablePointer where Pointee == Thread {
   // MARK: create
 
+  /// Is there memory for another? A worker, before `make`.
+  public static var canBeMade: Bool { ObjectPools.hasThread(mycpu) }
+
   /// A thread with one reference, the caller's, in nobody's queue until `begin`. `parent` names it;
   /// on the parent's worker while the parent runs, or with nil for a host's first threads. One of the
   /// `host`'s own is called 0.
@@ -26,7 +29,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     thread.initialize(
       to: Thread(
         host: host, id: host.pointee.takeThreadID(gd), parentPath: parentPath, pathNumber: number,
-        name: options.name.map(copyCString), cpu: home, priority: options.priority))
+        cpu: home, priority: options.priority))
+    if let name = options.name { thread.pointee.name = copyCString(name) }
     thread.pointee.node = WaitNode(thread: thread)
     if options.cpu != nil { thread.pointee.flags.insert(.pinned) }
     if options.daemon { thread.pointee.flags.insert(.daemon) }
@@ -111,6 +115,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.priority = Thread.highestPriority
     pointee.calmPriority = calm
     pointee.calmAfter = mycpu.readClock() &+ nanoseconds
+    let quantum = max(pointee.host.pointee.policy.quantum, 1)
+    pointee.calmTurns = Int32(clamping: nanoseconds / quantum)
   }
 
   /// Before `begin`.
@@ -120,6 +126,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   public static var abortBit: UInt8 { 1 }
   public static var timeoutBit: UInt8 { 2 }
+  public static var swallowedBit: UInt8 { 4 }
+  public static var exitBit: UInt8 { 8 }
 
   /// Ask the thread to stop: an error at its present or next wait. `reason` (moved) is the error's
   /// value; the first one counts. Any kernel thread that holds a reference, no lock held.
@@ -146,18 +154,41 @@ extension UnsafeMutablePointer where Pointee == Thread {
     abort(Payload())
   }
 
-  /// Set a cancel bit and end the present wait, if one may be ended. Any kernel thread.
-  func cancel(_ bit: UInt8) {
+  /// Set a cancel bit and end the present wait, if one may be ended: was there one? Any kernel thread.
+  @discardableResult
+  func cancel(_ bit: UInt8) -> Bool {
     pointee.cancelState.bitwiseOr(bit, ordering: .sequentiallyConsistent)
     let word = pointee.waitWord.load(ordering: .sequentiallyConsistent)
-    guard word & 3 == 1, claim(word >> 2) else { return }
+    guard word & 3 == 1, claim(word >> 2) else { return false }
     pointee.wakeReason = .aborted
     lwktSchedule(self)
+    return true
   }
 
   public var isAborted: Bool {
     pointee.cancelState.load(ordering: .acquiring) & Self.abortBit != 0
   }
+  /// It has caught its abort and waited again for so long that computing is no longer left alone either.
+  public var hasSwallowedAbort: Bool {
+    pointee.cancelState.load(ordering: .relaxed) & Self.swallowedBit != 0
+  }
+
+  /// It has been told to exit, by itself, and may have caught what carries that out where it cannot
+  /// yield.
+  public var isExiting: Bool {
+    pointee.cancelState.load(ordering: .relaxed) & Self.exitBit != 0
+  }
+
+  /// The current thread.
+  public func noteExiting() {
+    pointee.cancelState.bitwiseOr(Self.exitBit, ordering: .relaxed)
+  }
+
+  /// From now on it is. The current thread.
+  public func noteSwallowedAbort() {
+    pointee.cancelState.bitwiseOr(Self.swallowedBit, ordering: .relaxed)
+  }
+
   public var isCancelled: Bool { pointee.cancelState.load(ordering: .relaxed) != 0 }
 
   /// The reason of the abort; the thread keeps it.
@@ -207,10 +238,14 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return true
   }
 
-  /// Its quantum is over: has it been urgent for long enough? Owner, while it is on no queue.
+  /// Its quantum is over: has it been urgent for long enough? By the clock and by its quanta: on a machine
+  /// that does much else the worker may have had no cpu all the time. Owner, while it is on no queue.
   @inline(never)
   func calmDown() {
-    guard let calm = pointee.calmPriority, mycpu.readClock() >= pointee.calmAfter else { return }
+    pointee.calmTurns -= 1
+    guard let calm = pointee.calmPriority, pointee.calmTurns <= 0,
+      mycpu.readClock() >= pointee.calmAfter
+    else { return }
     pointee.calmPriority = nil
     pointee.priority = calm
   }
@@ -287,19 +322,24 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   /// Somebody has seen how it ended. Any kernel thread that holds a reference.
-  public func markNoticed() { pointee.noticed.store(true, ordering: .releasing) }
+  public func markNoticed() {
+    pointee.noticed.store(true, ordering: .releasing)
+    // What waits to report it keeps it alive: elsewhere until then, here no longer.
+    if isDead, let gd = mycpuIfWorker, gd.pointee.cpu == cpu { gd.forgetUnnoticed(self) }
+  }
 
   /// Send word of the end to `port`; at once if it is over. Any worker; takes a reference to `port`.
-  public func addNotify(_ port: PortRef) {
+  public func addNotify(_ port: PortRef, urgent: Bool = false) {
     let entry = UnsafeMutablePointer<Thread.NotifyEntry>.allocate(capacity: 1)
     port.object.retainObject()
     pointee.waitable.lock.lock()
     if isDead {
       pointee.waitable.lock.unlock()
-      entry.initialize(to: Thread.NotifyEntry(port: port, next: nil))
+      entry.initialize(to: Thread.NotifyEntry(port: port, isUrgent: urgent, next: nil))
       return tellPorts(entry)
     }
-    entry.initialize(to: Thread.NotifyEntry(port: port, next: pointee.notify))
+    entry.initialize(
+      to: Thread.NotifyEntry(port: port, isUrgent: urgent, next: pointee.notify))
     pointee.notify = entry
     pointee.waitable.lock.unlock()
   }
@@ -309,13 +349,15 @@ extension UnsafeMutablePointer where Pointee == Thread {
     while let current = entry {
       entry = current.pointee.next
       let port = current.pointee.port
+      var flags: Message.Flags = [.oneWay, .exitNotice]
+      if current.pointee.isUrgent { flags.insert(.urgent) }
       current.deallocate()
       var payload = Payload()
       payload.count = 1
       payload.tags[0] = Payload.handleTag
       payload.slots.0 = UInt64(UInt(bitPattern: object))
       object.retainObject()
-      let message = MessageRef.make(sender: self, payload: payload, flags: [.oneWay, .exitNotice])
+      let message = MessageRef.make(sender: self, payload: payload, flags: flags)
       if port.send(message, from: nil) == .sent {
         markNoticed()
       } else {
@@ -355,10 +397,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
   func destroy() {
     if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
     addressOf(&pointee.payload).dispose()
-    if let inheritance = pointee.inheritance {
-      Unmanaged<AnyObject>.fromOpaque(inheritance).release()
-    }
-    if let extras = pointee.extras { extras.release() }
     if let reason = abortReason {
       reason.dispose()
       reason.deallocate()
@@ -370,7 +408,6 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.request?.object.releaseObject()
     pointee.parentPath?.release()
     pointee.createdAt?.release()
-    pointee.name?.deallocate()
     deinitialize(count: 1)
     ObjectPools.freeThread(self)
   }
@@ -491,6 +528,16 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   private func fireUnnoticed(_ timer: TimerRef) {
     timer.thread.reportIfUnnoticed()
+  }
+
+  /// How `thread`, which is dead and was this worker's last, ended is known: there is nothing to report.
+  /// The caller has a reference. Own worker.
+  fileprivate func forgetUnnoticed(_ thread: ThreadRef) {
+    let timer = thread.ownTimer
+    guard timer.pointee.kind == .unnoticed, timer.pointee.isArmed else { return }
+    disarmTimer(timer)
+    pointee.unnoticedTimers -= 1
+    thread.object.releaseObject()
   }
 }
 

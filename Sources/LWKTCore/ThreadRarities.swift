@@ -4,7 +4,7 @@ import Synchronization
 
 /// The fields of a thread that most threads never use: a block that is made with the first of them and
 /// goes with the thread. `Thread` has each under its name. Who may touch what is said as there.
-struct ThreadRarities {
+struct ThreadRarities: ~Copyable {
   // MARK: Owner
 
   /// The parked native stack it goes on with, or nil.
@@ -16,6 +16,8 @@ struct ThreadRarities {
   /// for inspection.
   var calmPriority: UInt8?
   var calmAfter = UInt64.max
+  /// How many preemptions it has yet to see before that.
+  var calmTurns: Int32 = 0
   /// The chain of `timeout` scopes it is in, innermost first.
   var scopes: UnsafeMutablePointer<TimeoutScope>?
   /// Identity of a `tsleep`. Also wakers under the bucket's lock.
@@ -28,9 +30,27 @@ struct ThreadRarities {
   var pathForChildren: ThreadPathRef?
   /// How long it has run, while its host kept account: nanoseconds.
   var runNanoseconds: UInt64 = 0
+  /// What the binding passes on to the thread's first run besides, which takes it: a Swift object, one
+  /// reference.
+  var inheritance: UnsafeMutableRawPointer?
+  /// What the binding keeps for the thread: one reference. Owner; read by others once it is dead.
+  var extras: Unmanaged<AnyObject>?
+
+  // MARK: Constant
+
+  /// The `name` option: NUL-terminated, owned, or nil.
+  var name: UnsafeMutablePointer<CChar>?
+
+  // MARK: Atomic
+
+  /// The token it waits for, or 0: the thread has a reference to that as long as it says so here. The
+  /// owner stores, relaxed; read under the lock of the host's names, which a token's end takes too.
+  let waitToken = Atomic<UInt>(0)
 
   // MARK: Locked
 
+  /// Requests received and not answered yet.
+  var heldFirst: MessageRef?
   /// The message that waits for room in a limited port. Guarded by the port's lock.
   var pendingMessage: MessageRef?
   /// What a `tsleep` was told to show: NUL-terminated, owned, or nil.
@@ -65,15 +85,21 @@ extension Thread {
   /// The last reference is gone.
   func destroyRarities() {
     guard let rarities else { return }
+    if let inheritance = rarities.pointee.inheritance {
+      Unmanaged<AnyObject>.fromOpaque(inheritance).release()
+    }
+    rarities.pointee.extras?.release()
     rarities.pointee.systemCall?.release()
     rarities.pointee.pathForChildren?.release()
     rarities.pointee.waitText?.deallocate()
+    rarities.pointee.name?.deallocate()
     var entry = rarities.pointee.notify
     while let current = entry {
       entry = current.pointee.next
       current.pointee.port.object.releaseObject()
       current.deallocate()
     }
+    rarities.deinitialize(count: 1)
     rarities.deallocate()
   }
 
@@ -97,6 +123,11 @@ extension Thread {
     nonmutating set {
       if newValue != nil || rarities != nil { madeRarities.pointee.calmPriority = newValue }
     }
+  }
+
+  var calmTurns: Int32 {
+    get { rarities?.pointee.calmTurns ?? 0 }
+    nonmutating set { madeRarities.pointee.calmTurns = newValue }
   }
 
   var calmAfter: UInt64 {
@@ -129,9 +160,39 @@ extension Thread {
     nonmutating set { madeRarities.pointee.pathForChildren = newValue }
   }
 
+  public var inheritance: UnsafeMutableRawPointer? {
+    @inline(__always) get { rarities?.pointee.inheritance }
+    nonmutating set { madeRarities.pointee.inheritance = newValue }
+  }
+
+  public var extras: Unmanaged<AnyObject>? {
+    @inline(__always) get { rarities?.pointee.extras }
+    nonmutating set { madeRarities.pointee.extras = newValue }
+  }
+
+  /// Whoever makes the thread sets it.
+  public internal(set) var name: UnsafeMutablePointer<CChar>? {
+    get { rarities?.pointee.name }
+    nonmutating set { madeRarities.pointee.name = newValue }
+  }
+
+  /// Who may call: see there.
+  var waitToken: TokenRef? {
+    get { TokenRef(bitPattern: rarities?.pointee.waitToken.load(ordering: .relaxed) ?? 0) }
+    nonmutating set {
+      if newValue == nil, rarities == nil { return }
+      madeRarities.pointee.waitToken.store(UInt(bitPattern: newValue), ordering: .relaxed)
+    }
+  }
+
   public internal(set) var runNanoseconds: UInt64 {
     get { rarities?.pointee.runNanoseconds ?? 0 }
     nonmutating set { madeRarities.pointee.runNanoseconds = newValue }
+  }
+
+  var heldFirst: MessageRef? {
+    @inline(__always) get { rarities?.pointee.heldFirst }
+    nonmutating set { madeRarities.pointee.heldFirst = newValue }
   }
 
   var pendingMessage: MessageRef? {

@@ -114,9 +114,9 @@ extension UnsafeMutablePointer where Pointee == Token {
   }
 
   /// A token with one reference, the caller's. See `HostState.token(named:)`.
-  static func make(name: String, host: HostRef) -> TokenRef {
+  static func make(name: Name, host: HostRef) -> TokenRef {
     let token = TokenRef.allocate(capacity: 1)
-    token.initialize(to: Token(name: copyCString(name), host: host))
+    token.initialize(to: Token(name: name.copy(), host: host))
     host.register(token)
     return token
   }

@@ -77,7 +77,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// Woken for a token: it was handed over, or is worth another try.
   private func noteTokenWake(_ stack: UnsafeMutablePointer<TokenStack>) {
-    pointee.waitToken.store(0, ordering: .relaxed)
+    pointee.waitToken = nil
     let wasHandedOver = pointee.wakeReason == .ready && pointee.wakeIndex == 1
     if pointee.wakeReason == .aborted {
       unlinkNode(ownNode)
@@ -142,7 +142,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       if isOverdue { token.pointee.isStarved = true }
       let ticket = beginWait(.token, on: token.object, interruptible: stack.pointee.regain.isGet)
       stack.pointee.regain.waitingFor = index
-      pointee.waitToken.store(UInt(bitPattern: token), ordering: .relaxed)
+      pointee.waitToken = token
       enqueueNode(
         on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
       if stack.pointee.failures > 0 {
@@ -154,7 +154,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       token.pointee.waitable.lock.unlock()
       guard stack.pointee.regain.isGet, abortedMeanwhile(ticket: ticket) else { return false }
       unlinkNode(ownNode)
-      pointee.waitToken.store(0, ordering: .relaxed)
+      pointee.waitToken = nil
       takeBackGet(stack)
     }
     return true
@@ -199,7 +199,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// The thread ends: its tokens are released. Its worker.
   func endTokens() {
-    pointee.waitToken.store(0, ordering: .relaxed)
+    pointee.waitToken = nil
     releaseTokens(downTo: 0)
     guard let stack = pointee.tokens else { return }
     stack.deinitialize(count: 1)

@@ -17,6 +17,7 @@ let resultThrow = Int32(LWKT_THROW.rawValue)
 let resultRequire = Int32(LWKT_REQUIRE.rawValue)
 let resultMoved = Int32(LWKT_MOVED.rawValue)
 let resultExit = Int32(LWKT_EXIT.rawValue)
+let resultReserve = Int32(LWKT_RESERVE.rawValue)
 let resultArgument = Int32(LWKT_ARGUMENT.rawValue)
 
 /// The running thread. Only below a function that Lua called in one.
@@ -105,6 +106,25 @@ func stringArgument(_ L: LuaState, _ index: Int32) -> String? {
     decoding: UnsafeRawBufferPointer(start: bytes, count: length), as: UTF8.self)
 }
 
+/// The name of a thread, port or token. Nil, and `misnamed` says why, if the value cannot be one.
+func nameArgument(_ L: LuaState, _ index: Int32) -> Name? {
+  guard lua_type(L, index) == LUA_TSTRING else { return nil }
+  var length = 0
+  let bytes = lua_tolstring(L, index, &length)
+  return Name(UnsafeRawBufferPointer(start: bytes, count: length))
+}
+
+/// What a name is and what has been given instead.
+func misnamed(_ L: LuaState, _ index: Int32) -> String {
+  lua_type(L, index) == LUA_TSTRING
+    ? "a string without NUL bytes" : "a string, got " + typeName(L, index)
+}
+
+func badName(_ L: LuaState, _ index: Int32) -> Int32 {
+  guard lua_type(L, index) == LUA_TSTRING else { return badType(L, index, "string") }
+  return badArgument(L, index, "a name is " + misnamed(L, index))
+}
+
 func integerArgument(_ L: LuaState, _ index: Int32) -> Int64? {
   guard lua_type(L, index) == LUA_TNUMBER else { return nil }
   var isInteger: Int32 = 0
@@ -189,7 +209,27 @@ func copyIn(
     while reader.hasNext { reader.push(L, 0) }
     return prefix + Int32(truncatingIfNeeded: payload.pointee.count)
   }
+  if hasNoRoom(L, payload) { return reserveFirst(L, payload, owner, prefix) }
   return copyInGraph(L, payload, owner, prefix)
+}
+
+/// Would the values, which take at least as many bytes as on their way, go beyond the limit of the heap?
+/// Decoding itself keeps to no limit.
+private func hasNoRoom(_ L: LuaState, _ payload: UnsafeMutablePointer<Payload>) -> Bool {
+  let heap = LuaHeap.of(L)
+  let limit = heap.pointee.allocator.limit
+  guard limit > 0, let buffer = payload.pointee.buffer else { return false }
+  return heap.pointee.allocator.used + buffer.pointee.byteCount > limit
+}
+
+/// As `requireFirst`, but it is memory that is to be had first.
+private func reserveFirst(
+  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, _ owner: ObjectRef, _ prefix: Int32
+) -> Int32 {
+  _ = lua_checkstack(L, 8)
+  lua_pushinteger(L, Int64(payload.pointee.buffer?.pointee.byteCount ?? 0))
+  _ = requireFirst(L, payload, owner, prefix)
+  return resultReserve
 }
 
 @inline(never)
@@ -228,6 +268,14 @@ func requireFirst(
 package func retryDecode(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   LuaHeap.of(L).pointee.copyState.noteModules(L)
+  return decodeAgain(L)
+}
+
+/// There is room: decode what `reserveFirst` noted.
+@c(lwkt_s_retry_reserved)
+package func retryReserved(_ L: OpaquePointer?) -> Int32 { decodeAgain(L.unsafelyUnwrapped) }
+
+private func decodeAgain(_ L: LuaState) -> Int32 {
   guard let raw = lua_touserdata(L, -2), let owner = handleObject(L, -3) else {
     return raise(L, "a message could not be received")
   }
@@ -238,7 +286,7 @@ package func retryDecode(_ L: OpaquePointer?) -> Int32 {
   if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.payload)) {
     return startInside(L)
   }
-  return copyIn(L, raw.assumingMemoryBound(to: Payload.self), owner: owner, prefix: prefix)
+  return copyInGraph(L, raw.assumingMemoryBound(to: Payload.self), owner, prefix)
 }
 
 @c(lwkt_s_release)
@@ -272,6 +320,25 @@ package func mustEnd() -> Bool {
   return thread.isAborted && thread.pointee.host.isDraining
 }
 
+@c(lwkt_s_must_unwind)
+package func mustUnwind() -> Bool { lwktCurrentThread()?.mustUnwind ?? false }
+
+/// In the hook, where `mustUnwind`: what to raise.
+@c(lwkt_s_unwind)
+package func unwind(_ L: OpaquePointer?) -> Int32 {
+  let L = L.unsafelyUnwrapped
+  let thread = currentThread
+  if thread.isExiting { return resultExit }
+  if thread.hasSwallowedAbort {
+    lwkt_preempt_self()
+    return raiseCancellation(L)
+  }
+  if thread.takeTimeout() { lwkt_preempt_self() }
+  _ = lua_checkstack(L, 4)
+  pushString(L, "timed out")
+  return resultThrow
+}
+
 @c(lwkt_s_take_interrupt)
 package func takeInterrupt() -> Bool {
   lwktCurrentThread()?.takeInterrupt() ?? false
@@ -292,14 +359,20 @@ enum Resumption: Int32 {
 func after(_ L: LuaState, _ result: WaitResult, _ resumption: Resumption) -> Int32 {
   currentThread.pointee.resumption = resumption.rawValue
   if result == .waiting {
-    if lua_isyieldable(L) == 0, isInFinaliser(L) { return refuseWait(L) }
+    if !isPlainlyYieldable(L), isInFinaliser(L) { return refuseWait(L) }
     return resultWait
   }
   return resume(L, resumption)
 }
 
+/// Not so in a coroutine, which may have been resumed in a finaliser.
+@inline(__always)
+private func isPlainlyYieldable(_ L: LuaState) -> Bool {
+  lua_isyieldable(L) != 0 && lwkt_percpu().pointee.base_L == UnsafeMutableRawPointer(L)
+}
+
 /// `lua_gc` answers nothing while a finaliser runs.
-private func isInFinaliser(_ L: LuaState) -> Bool { lwkt_in_finaliser(L) }
+func isInFinaliser(_ L: LuaState) -> Bool { lwkt_in_finaliser(L) }
 
 /// A finaliser tried to wait: undo it, as if nothing had been registered.
 private func refuseWait(_ L: LuaState) -> Int32 {
@@ -356,15 +429,30 @@ func raiseCancellation(_ L: LuaState) -> Int32 {
     return resultError
   }
   if thread.isAborted {
+    noteAbortRaised(thread)
     if let reason = thread.abortReason, reason.pointee.count > 0 {
       let count = copyIn(L, reason, owner: thread.object)
-      if count < 0 { return count == resultRequire ? plainAbort(L) : count }
+      if count < 0 { return count == resultError ? count : plainAbort(L) }
       if lua_type(L, -1) != LUA_TNIL { return resultThrow }
     }
     return plainAbort(L)
   }
+  thread.noteTimeoutRaised()
   pushString(L, "timed out")
   return resultThrow
+}
+
+/// A thread that catches the error and waits again has a second to tidy up. After that it gets the error
+/// at every instruction too, so that a loop around a protected call that waits comes to its end.
+private func noteAbortRaised(_ thread: ThreadRef) {
+  let now = mycpu.readClock()
+  let extras = thread.extras
+  if extras.abortRaisedAt == 0 {
+    extras.abortRaisedAt = now
+  } else if now &- extras.abortRaisedAt > TimeoutScope.timeToTidyUp, !thread.hasSwallowedAbort {
+    thread.noteSwallowedAbort()
+    lwkt_preempt_self()
+  }
 }
 
 private func plainAbort(_ L: LuaState) -> Int32 {

@@ -3,6 +3,7 @@
 // Plain structs over `malloc`ed memory rather than arrays: no reference counts, no exclusivity
 // checks, and contents that outlive the struct when they are handed on.
 
+import CLWKT
 import Glibc
 
 /// A growing sequence of plain values. Its owner calls `free`.
@@ -263,6 +264,6 @@ struct PointerMap {
 /// `realloc` that does not return without memory. On Linux, Swift's raw `deallocate` is `free`, so
 /// what is allocated here may be deallocated there.
 func reallocate(_ old: UnsafeMutableRawPointer?, _ byteCount: Int) -> UnsafeMutableRawPointer {
-  guard let memory = realloc(old, byteCount) else { fatalError("out of memory") }
+  guard let memory = realloc(old, byteCount) else { lwkt_out_of_memory(byteCount) }
   return memory
 }

@@ -20,6 +20,9 @@ package func create(_ L: OpaquePointer?) -> Int32 {
   }
   let creator = currentThread
   lwkt_note_threads()
+  guard ThreadRef.canBeMade else {
+    return raise(L, "create: not enough memory for another thread")
+  }
   // What may be refused comes first: a refused create takes no number.
   var start = Payload()
   if options.sharing {
@@ -129,8 +132,10 @@ private func readOption(_ L: LuaState, _ options: inout ThreadOptions) -> Bool {
   if same(name, "name") {
     // The table of options keeps it.
     guard lua_type(L, -1) == LUA_TSTRING else { return false }
-    options.name = UnsafePointer(lua_tolstring(L, -1, nil))
-    return true
+    var length = 0
+    let name = lua_tolstring(L, -1, &length).unsafelyUnwrapped
+    options.name = UnsafePointer(name)
+    return strlen(name) == length
   }
   guard let value = integerArgument(L, -1) else { return false }
   if same(name, "pri") {
@@ -164,7 +169,7 @@ private func readFlag(_ L: LuaState, _ flag: inout Bool) -> Bool {
 private func problem(_ L: LuaState, _ name: String) -> String {
   let got = ", got " + typeName(L, -1)
   switch name {
-  case "name": return "is a string" + got
+  case "name": return "is " + misnamed(L, -1)
   case "cpu":
     guard let cpu = integerArgument(L, -1) else { return "is a worker's number" + got }
     let workers = currentThread.pointee.host.pointee.workerCount

@@ -22,6 +22,8 @@ final class ThreadExtras {
   var pending: PendingAnswer?
   /// The most bytes its heap may take, if it has one of its own.
   var memoryLimit = 0
+  /// When its abort was first raised, on its worker's clock; 0: not yet.
+  var abortRaisedAt: UInt64 = 0
   /// Told of the end, with the results still on the coroutine's stack.
   var whenEnded: ((LuaState, _ succeeded: Bool, _ results: Int32) -> Void)?
 
@@ -72,8 +74,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return text.isEmpty ? nil : text
   }
 
-  /// The `package` settings it begins with: one reference, in plain memory since most threads have
-  /// some to pass on and need nothing else of `extras`.
+  /// The `package` settings it begins with: one reference.
   func give(_ settings: PackageSettings) {
     pointee.inheritance = Unmanaged.passRetained(settings).toOpaque()
   }

@@ -262,10 +262,12 @@ let scopeHelp = HelpSubject(
       "<T>(seconds: number, fn: (fun(...: any): T), ...: any): T | nil, message, errno",
       "Call `fn(...)`, but give it only so many seconds.",
       """
-      Returns what `fn` returns. When the time is up the wait that `fn` is in, or its next,
-      ends with an error, `<close>` variables run, and the result is nil, `timed out`,
-      `ETIMEDOUT`. Who only computes and never waits is not interrupted. Errors of `fn`
-      are raised again.
+      Returns what `fn` returns. When the time is up the wait that `fn` is in, its next, or
+      what it computes, ends with an error, `<close>` variables run, and the result is nil,
+      `timed out`, `ETIMEDOUT`. In critical sections, `__close` and finalisers a computation is
+      left alone until their end. Who catches the error has a second to tidy up without waiting.
+      With 0 or less only waits fail at once, as when polling. Errors of `fn` are raised again.
+      It cannot be left by `coroutine.yield`.
       """,
       example: """
         print(lwkt.timeout(10, math.max, 3, 4))         --> 4

@@ -2,6 +2,7 @@
 
 import CLWKT
 import CLua
+import Glibc
 import LWKTCore
 
 // MARK: handles
@@ -94,7 +95,14 @@ private func pushMessageField(_ L: LuaState, _ message: MessageRef, _ field: lwk
 }
 
 private func pushName(_ L: LuaState, _ name: UnsafePointer<CChar>?) {
-  if let name { pushString(L, String(cString: name)) } else { lua_pushnil(L) }
+  if let name { _ = lua_pushlstring(L, name, strlen(name)) } else { lua_pushnil(L) }
+}
+
+private func setName(_ L: LuaState, _ name: UnsafePointer<CChar>?) {
+  guard name != nil else { return }
+  pushString(L, "name")
+  pushName(L, name)
+  lua_rawset(L, -3)
 }
 
 // MARK: threads, ports, tokens, stat
@@ -178,7 +186,7 @@ package func ports(_ L: OpaquePointer?) -> Int32 {
     lua_createtable(L, 0, 8)
     let info = port.glimpse
     setField(L, "id", Int64(port.pointee.id))
-    if let name = port.pointee.name { setField(L, "name", String(cString: name)) }
+    setName(L, port.pointee.name)
     pushString(L, "kind")
     pushPortField(L, port, LWKT_FIELD_kind)
     lua_rawset(L, -3)
@@ -202,7 +210,7 @@ package func tokens(_ L: OpaquePointer?) -> Int32 {
   for (position, token) in tokens.enumerated() {
     lua_createtable(L, 0, 6)
     let info = token.glimpse
-    setField(L, "name", String(cString: token.pointee.name))
+    setName(L, token.pointee.name)
     if let holder = info.holder { setField(L, "owner", holder) }
     setField(L, "sharers", Int64(info.sharers))
     setField(L, "waiters", Int64(info.waiters))

@@ -39,12 +39,14 @@ private func target(_ L: LuaState, _ index: Int32) -> Target? {
 @c(lwkt_s_port)
 package func port(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
-  var name: String?
+  var name: Name?
   var limit = 0
   var kind = Port.Kind.spin
   switch lua_type(L, 1) {
   case LUA_TNONE, LUA_TNIL: break
-  case LUA_TSTRING: name = string(L, 1)
+  case LUA_TSTRING:
+    name = nameArgument(L, 1)
+    if name == nil { return badName(L, 1) }
   case LUA_TTABLE:
     _ = lua_checkstack(L, 6)
     lua_pushnil(L)
@@ -75,12 +77,12 @@ package func port(_ L: OpaquePointer?) -> Int32 {
 }
 
 private func readPortOption(
-  _ L: LuaState, _ key: String, _ name: inout String?, _ limit: inout Int, _ kind: inout Port.Kind
+  _ L: LuaState, _ key: String, _ name: inout Name?, _ limit: inout Int, _ kind: inout Port.Kind
 ) -> String? {
   switch key {
   case "name":
-    guard let text = stringArgument(L, -1) else { return "is a string, got " + typeName(L, -1) }
-    name = text
+    guard let given = nameArgument(L, -1) else { return "is " + misnamed(L, -1) }
+    name = given
   case "limit":
     guard let number = integerArgument(L, -1), number > 0 else {
       return "is a number of messages, 1 or more, got " + shown(L, -1)
@@ -100,7 +102,7 @@ private func readPortOption(
 @c(lwkt_s_lookup)
 package func lookup(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
-  guard let name = stringArgument(L, 1) else { return badType(L, 1, "string") }
+  guard let name = nameArgument(L, 1) else { return badName(L, 1) }
   let host = currentThread.pointee.host
   if let port = host.lookup(name) { return pushPort(L, port) }
   switch deadlineArgument(L, 2) {
@@ -120,7 +122,7 @@ private func pushPort(_ L: LuaState, _ port: PortRef) -> Int32 {
   return 1
 }
 
-private func waitForName(_ L: LuaState, _ name: String, _ deadline: UInt64?) -> Int32 {
+private func waitForName(_ L: LuaState, _ name: Name, _ deadline: UInt64?) -> Int32 {
   let host = currentThread.pointee.host
   let result = currentThread.tsleep(
     HostRef.lookupIdent(name), kind: .lookup, deadline: deadline
@@ -134,7 +136,7 @@ private func waitForName(_ L: LuaState, _ name: String, _ deadline: UInt64?) -> 
 }
 
 private func lookedUpAgain(_ L: LuaState) -> Int32 {
-  let name = string(L, 1)
+  guard let name = nameArgument(L, 1) else { return badName(L, 1) }
   if let port = currentThread.pointee.host.lookup(name) { return pushPort(L, port) }
   let deadline = UInt64(bitPattern: lua_tointegerx(L, 2, nil))
   return waitForName(L, name, deadline == .max ? nil : deadline)
@@ -372,7 +374,13 @@ package func portSendmsgTo(_ L: OpaquePointer?) -> Int32 {
   if let target = target(L, 1), target.port.pointee.kind == .sysport {
     return sysportSend(L, .sendmsgTo)
   }
+  guard replyPort.pointee.kind != .sysport else { return refuseSysport(L, 2) }
   return sendRequest(L, first: 3, operation: "sendmsg_to", replyPort: replyPort)
+}
+
+/// The sysport is no place for messages of other kinds.
+func refuseSysport(_ L: LuaState, _ index: Int32) -> Int32 {
+  badArgument(L, index, "the sysport takes system calls alone")
 }
 
 // MARK: receiving
@@ -523,7 +531,7 @@ package func portClose(_ L: OpaquePointer?) -> Int32 {
   if port.pointee.kind == .sysport { return raise(L, "close: the sysport cannot be closed") }
   port.close()
   if let name = port.pointee.name {
-    port.pointee.host.withdraw(port, from: String(cString: name))
+    port.pointee.host.withdraw(port, from: Name(name))
   }
   return 0
 }
@@ -647,9 +655,8 @@ package func messageForward(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let (message, problem) = requestArgument(L, "forwardmsg")
   guard let message else { return problem }
-  guard let target = target(L, 2), target.port.pointee.kind != .sysport else {
-    return badType(L, 2, "port")
-  }
+  guard let target = target(L, 2) else { return badType(L, 2, "port") }
+  guard target.port.pointee.kind != .sysport else { return refuseSysport(L, 2) }
   switch message.forward(to: target.port, urgent: target.isUrgent) {
   case nil:
     lua_pushboolean(L, 1)

@@ -127,9 +127,7 @@ func sysportSend(_ L: LuaState, _ form: SysportForm) -> Int32 {
   var replyPort: PortRef?
   if form == .sendmsgTo {
     replyPort = portArgument(L, 2)
-    if replyPort?.pointee.kind == .sysport {
-      return badArgument(L, 2, "the sysport takes no answers")
-    }
+    if replyPort?.pointee.kind == .sysport { return refuseSysport(L, 2) }
   }
   var reader = SystemCallReader(L, operation, first: first + 1)
   guard let call = reader.read() else { return reader.problem }

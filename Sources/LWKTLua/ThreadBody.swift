@@ -159,6 +159,7 @@ private func end(
 ) {
   var payload = Payload()
   var succeeded = true
+  if thread.isCancelled { thread.stopUnwinding() }
   let whenEnded = thread.existingExtras?.whenEnded
   if status == LUA_OK { whenEnded?(L, true, results) }
   let percpu = lwkt_percpu().unsafelyUnwrapped
@@ -174,8 +175,11 @@ private func end(
   } else {
     noteTraceback(thread, L)
     // Its variables that are to be closed are, which may change the error.
-    _ = lwkt_closethread(L)
-    succeeded = copyError(thread, L, addressOf(&payload))
+    if lwkt_closethread(L) != LUA_OK, lwkt_is_exit(L) {
+      payload = thread.takeExitResults()
+    } else {
+      succeeded = copyError(thread, L, addressOf(&payload))
+    }
   }
   percpu.pointee.td = UnsafeMutableRawPointer(thread)
   if status != LUA_OK { whenEnded?(L, succeeded, 0) }
@@ -239,8 +243,7 @@ private func release(_ thread: ThreadRef, _ L: LuaState) {
 
 private func endUnstarted(_ thread: ThreadRef) {
   var payload = Payload()
-  // A reason without tables is text or a number and needs no heap to be passed on.
-  if let reason = thread.abortReason, reason.pointee.count == 1, reason.pointee.buffer == nil {
+  if let reason = thread.abortReason, reason.pointee.count == 1 {
     payload = reason.pointee
     reason.pointee = Payload()
   }

@@ -39,9 +39,11 @@ package func ncpus(_ L: OpaquePointer?) -> Int32 {
 @c(lwkt_s_exit)
 package func exitThread(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
+  if isInFinaliser(L) { return raise(L, "exit: cannot exit in a finaliser (__gc)") }
   var payload = Payload()
   guard copyOut(L, 1, lua_gettop(L), "exit", &payload) else { return resultError }
   currentThread.setExitResults(payload)
+  currentThread.noteExiting()
   return resultExit
 }
 
@@ -57,7 +59,7 @@ package func setcpuSelf(_ L: OpaquePointer?) -> Int32 {
     lua_pushboolean(L, 1)
     return 1
   }
-  guard lwkt_can_yield(L), currentThread.moveSelf(to: Int(cpu)) else {
+  guard lwkt_can_yield(L), !isInFinaliser(L), currentThread.moveSelf(to: Int(cpu)) else {
     return pushFailure(L, "a thread in the same heap is held on this worker", 16)
   }
   currentThread.pointee.resumption = Resumption.none.rawValue
@@ -259,8 +261,11 @@ package func threadSetpri(_ L: OpaquePointer?) -> Int32 {
 package func threadNotify(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let thread = threadArgument(L, 1) else { return badType(L, 1, "thread handle") }
-  guard let port = portArgument(L, 2) else { return badType(L, 2, "port") }
-  thread.addNotify(port)
+  guard let object = handleObject(L, 2), object.objectKind == .port else {
+    return badType(L, 2, "port")
+  }
+  guard object.port.pointee.kind != .sysport else { return refuseSysport(L, 2) }
+  thread.addNotify(object.port, urgent: object.isUrgentRole)
   return 0
 }
 
@@ -309,18 +314,30 @@ package func scopeEnter(_ L: OpaquePointer?) -> Int32 {
     guard seconds == seconds else { return badArgument(L, 1, "timeout is not a number") }
     if seconds < 1e9 { deadline = mycpu.readClock() &+ UInt64(max(0, seconds) * 1e9) }
   }
-  lua_pushlightuserdata(L, UnsafeMutableRawPointer(currentThread.enterScope(deadline: deadline)))
+  lua_pushlightuserdata(
+    L,
+    UnsafeMutableRawPointer(
+      currentThread.enterScope(deadline: deadline, machine: UnsafeMutableRawPointer(L))))
   return 1
 }
 
-/// Leave a scope: had its time come?
+/// Leave the innermost scope.
 @c(lwkt_s_scope_leave)
 package func scopeLeave(_ L: OpaquePointer?) -> Int32 {
-  let L = L.unsafelyUnwrapped
-  guard let raw = lua_touserdata(L, 1) else { return 0 }
-  let expired = currentThread.leaveScope(raw.assumingMemoryBound(to: TimeoutScope.self))
-  lua_pushboolean(L, expired ? 1 : 0)
+  currentThread.leaveScope()
+  return 0
+}
+
+/// Has the time of the innermost scope come?
+@c(lwkt_s_scope_expired)
+package func scopeExpired(_ L: OpaquePointer?) -> Int32 {
+  lua_pushboolean(L.unsafelyUnwrapped, currentThread.isInExpiredScope ? 1 : 0)
   return 1
+}
+
+@c(lwkt_s_is_scoped)
+package func isScoped(_ L: OpaquePointer?) -> Bool {
+  lwktCurrentThread()?.isScoped(by: UnsafeMutableRawPointer(L.unsafelyUnwrapped)) ?? false
 }
 
 /// Let a scope's time come now. By a thread that shares the heap of the one inside it.

@@ -11,10 +11,10 @@ func tokenArgument(_ L: LuaState, _ index: Int32) -> TokenRef? {
 @c(lwkt_s_token)
 package func token(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
-  var name: String?
+  var name: Name?
   if lua_type(L, 1) > LUA_TNIL {
-    guard let text = stringArgument(L, 1) else { return badType(L, 1, "string") }
-    name = text
+    guard let given = nameArgument(L, 1) else { return badName(L, 1) }
+    name = given
   }
   return pushToken(L, currentThread.pointee.host.token(named: name))
 }
@@ -37,7 +37,7 @@ package func getpooltoken(_ L: OpaquePointer?) -> Int32 {
   else { return badType(L, 1, "string or integer") }
   let mixed = (ident.high ^ ident.low) &* 0x9E37_79B9_7F4A_7C15
   let number = (mixed >> 20) % poolSize
-  return pushToken(L, currentThread.pointee.host.token(named: "pool " + String(number)))
+  return pushToken(L, currentThread.pointee.host.token(named: "pool \(number)"))
 }
 
 @inline(__always)

@@ -70,7 +70,7 @@ extension ReplDriver {
       }
     end
 
-    about.threads = "all threads: who, where, what they wait for, how long they have run"
+    about.threads = "all threads: who, where, what they wait for, how long they ran"
     function commands.threads()
       local rows = {}
       for index, info in ipairs(lwkt.threads()) do rows[index] = thread_row(info) end
@@ -264,8 +264,8 @@ extension ReplDriver {
         local call = ":" .. entry[1] .. (entry[2] and " " .. entry[2] or "")
         lines[index] = padded(call, 15) .. about[entry[1]]
       end
-      writeln(concat(lines, "\n") .. "\n:help functions lists all there are; :help lwkt.create, "
-        .. ":help join, :help string tell about one")
+      writeln(concat(lines, "\n") .. "\n\n:help functions lists all there are.\n"
+        .. ":help lwkt.create, :help join, :help string and the like tell about one.")
     end
 
     about.quit = "leave, as Ctrl-D does; other threads are aborted"

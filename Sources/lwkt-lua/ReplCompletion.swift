@@ -85,7 +85,7 @@ extension ReplDriver {
     function sources.method(add, _, ...)
       each_field(value_at(...), function(key, value)
         local meta = getmetatable(value)
-        local is_callable = type(value) == "function" or type(meta) == "table" and meta.__call
+        local is_callable = type(value) == "function" or type(meta) == "table" and rawget(meta, "__call")
         if is_callable and find(key, "^[%a_][%w_]*$") then add(key) end
       end)
     end

@@ -155,4 +155,58 @@ final class GatheringTests: CoreTestCase {
     }
     XCTAssertLessThan(given, 100)
   }
+
+  /// A pair that has been parted comes together although both workers have others to run.
+  func testAPairComesTogetherOnBusyWorkers() {
+    let clock = Cell<Int>(1)
+    let rig = Rig(workers: 2, policy: Policy(now: { UInt64(clock.value) }, quantum: 60_000_000_000))
+    let areTogether = Cell(0)
+    let rounds = Cell(0)
+    let most = 200_000
+    rig.run {
+      let ports = [rig.port(), rig.port()]
+      var partners: [ThreadRef] = []
+      for number in 0..<2 {
+        let thread = rig.spawn { script, thread in
+          if script.pc == 0 {
+            script.pc = 1
+            if number != thread.cpu, thread.moveSelf(to: number) { return .wait }
+          }
+          if script.pc == 1 {
+            script.pc = 2
+            if number == 0 { sendOneWay(1, to: ports[1], from: thread) }
+          }
+          while true {
+            switch script.receive(ports[number], thread) {
+            case .wait: return .wait
+            case .over: return .fail()
+            case .message(let message):
+              var isOn = message.takeNumber()
+              clock.add(100)
+              if number == 0, isOn == 1 {
+                if partners[0].cpu == partners[1].cpu { areTogether.set(1) }
+                if areTogether.value == 1 || rounds.add() == most { isOn = 0 }
+              }
+              if isOn == 1 || number == 0 { sendOneWay(isOn, to: ports[1 - number], from: thread) }
+              if isOn == 0 {
+                areTogether.add(2)
+                return .end()
+              }
+            }
+          }
+        }
+        partners.append(thread)
+      }
+      // Two on each that only give way, so that none of the workers is ever idle.
+      for number in 0..<4 {
+        var options = ThreadOptions()
+        options.cpu = number % 2
+        rig.spawn(options) { _, _ in
+          clock.add(100)
+          return areTogether.value >= 2 ? .end() : .yield
+        }
+      }
+    }
+    XCTAssertLessThan(rounds.value, most)
+  }
 }

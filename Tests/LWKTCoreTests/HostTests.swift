@@ -227,6 +227,9 @@ final class HostTests: CoreTestCase {
         XCTAssertEqual(dying.pointee.payload.number, 3)
         XCTAssertFalse(dying.pointee.succeeded)
         dying.markNoticed()
+        // Nothing keeps it until the second is over.
+        XCTAssertEqual(mycpu.pointee.timers.count, 0)
+        XCTAssertEqual(mycpu.pointee.unnoticedTimers, 0)
         return .end()
       }
     }

@@ -3,15 +3,23 @@
 import CLWKT
 import XCTest
 
+@testable import LWKTCore
+
 final class MemoryTests: XCTestCase {
-  private let size = 208
+  private func size(_ kind: lwkt_block_kind) -> Int {
+    switch kind {
+    case LWKT_BLOCK_THREAD: MemoryLayout<LWKTCore.Thread>.size
+    case LWKT_BLOCK_PORT: MemoryLayout<LWKTCore.Port>.size
+    default: MemoryLayout<LWKTCore.Message>.size
+    }
+  }
 
   /// At least `wanted` blocks, one by one.
   private func take(_ kind: lwkt_block_kind, _ wanted: Int) -> [UnsafeMutableRawPointer] {
     var blocks: [UnsafeMutableRawPointer] = []
     while blocks.count < wanted {
       var count = 0
-      var next = lwkt_blocks_take(kind, size, &count)
+      var next = lwkt_blocks_take(kind, size(kind), &count)
       let before = blocks.count
       while let block = next {
         next = block.load(as: UnsafeMutableRawPointer?.self)
@@ -33,6 +41,7 @@ final class MemoryTests: XCTestCase {
 
   func testBlocksDoNotOverlap() {
     let blocks = take(LWKT_BLOCK_MESSAGE, 1000)
+    let size = size(LWKT_BLOCK_MESSAGE)
     for (index, block) in blocks.enumerated() {
       XCTAssertEqual(UInt(bitPattern: block) & 15, 0)
       block.initializeMemory(as: UInt8.self, repeating: UInt8(index & 255), count: size)

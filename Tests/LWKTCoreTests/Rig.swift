@@ -217,14 +217,14 @@ final class Rig: @unchecked Sendable {
   }
 
   func port(
-    _ kind: LWKTCore.Port.Kind = .spin, owner: ThreadRef? = nil, limit: Int = 0, name: String? = nil
+    _ kind: LWKTCore.Port.Kind = .spin, owner: ThreadRef? = nil, limit: Int = 0, name: Name? = nil
   ) -> PortRef {
     let port = PortRef.make(kind: kind, owner: owner, limit: limit, name: name, host: state)
     hold(port.object)
     return port
   }
 
-  func token(_ name: String? = nil) -> TokenRef {
+  func token(_ name: Name? = nil) -> TokenRef {
     let token = state.token(named: name)
     hold(token.object)
     return token

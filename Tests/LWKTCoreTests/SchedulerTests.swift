@@ -57,6 +57,32 @@ final class SchedulerTests: CoreTestCase {
     XCTAssertEqual(log.all, [31, 31, 31, 31, 16, 16, 8, 8, 0, 0])
   }
 
+  /// Urgent for ten quanta, by the clock and by the thread's own turns: one that had no cpu while the clock
+  /// ran on has them still, one whose turns were shorter than quanta too.
+  func testWhoIsUrgentStaysSoByTheClockAndByItsOwnTurns() {
+    for (clockRunsAhead, wanted) in [(true, 10), (false, 20)] {
+      let clock = Cell<Int>(1)
+      let quantum = 60_000_000_000 as UInt64
+      let rig = Rig(workers: 1, policy: Policy(now: { UInt64(clock.value) }, quantum: quantum))
+      let turns = Cell(0)
+      let atSwitch = Cell(0)
+      rig.run {
+        rig.spawn { script, thread in
+          if script.pc == 0 { thread.beUrgent(nanoseconds: 10 * quantum, then: 8) }
+          script.pc += 1
+          clock.add(Int(clockRunsAhead ? 100 * quantum : quantum / 2))
+          turns.add()
+          return script.pc < 30 ? .preempted : .end()
+        }
+        rig.spawn { _, _ in
+          atSwitch.set(turns.value)
+          return .end()
+        }
+      }
+      XCTAssertEqual(atSwitch.value, wanted)
+    }
+  }
+
   func testPriorityChangesWhileRunnableAndWhileRunning() {
     let rig = Rig(workers: 1)
     let log = Log<Int>()

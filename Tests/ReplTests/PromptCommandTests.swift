@@ -84,7 +84,12 @@ import Testing
     terminal.enter("a", until: "\n42\n>")
     terminal.enter(":load /nonexistent", until: "cannot open /nonexistent")
     terminal.enter(":time 6 * 7", until: "took ")
-    terminal.enter(":help", until: ":threads")
+    terminal.enter(":help", until: "tell about one")
+    terminal.wait(lastLine: "> ")
+    terminal.type("\u{c}")
+    terminal.wait { $0.lines == [">"] }
+    terminal.enter(":help", until: "tell about one")
+    #expect(terminal.screen.lines.allSatisfy { $0.count <= 80 })
     terminal.enter(":nonsense", until: "there is no command :nonsense")
     leave(terminal)
   }

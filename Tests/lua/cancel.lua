@@ -280,4 +280,28 @@ do
   check.raises("bad argument", lwkt.timeout, 1, 42)
 end
 
+-- Nobody yields out of it: its limit is the thread's. Inside, coroutines are free.
+do
+  local message = "attempt to yield out of lwkt.timeout or lwkt.scope"
+  local co = coroutine.create(function()
+    return lwkt.timeout(3600, function()
+      check.raises(message, coroutine.yield, 1)
+      local inner = coroutine.wrap(function() coroutine.yield("inside") end)
+      check.eq(inner(), "inside", "a generator inside")
+      lwkt.sleep(0)
+      lwkt.yield()
+      lwkt.timeout(3600, function() check.raises(message, coroutine.yield) end)
+      check.raises(message, coroutine.yield, 1)
+      return "done"
+    end)
+  end)
+  check.deep({ coroutine.resume(co) }, { true, "done" }, "in a coroutine")
+  check.raises(message, coroutine.wrap(function() lwkt.scope(coroutine.yield) end))
+  local free = coroutine.wrap(function()
+    lwkt.timeout(3600, function() end)
+    coroutine.yield("free")
+  end)
+  check.eq(free(), "free", "after it")
+end
+
 check.done()

@@ -434,4 +434,16 @@ end
 
 check.eq(port:domsg("stop"), "stopped", "the server")
 check.join(server)
+-- The sysport is for system calls alone.
+do
+  local port = lwkt.port()
+  local refused = "the sysport takes system calls alone"
+  check.raises(refused, port.sendmsg_to, port, lwkt.sysport, 1)
+  check.raises(refused, lwkt.sysport.sendmsg_to, lwkt.sysport, lwkt.sysport, "getpid")
+  port:sendmsg(1)
+  local msg = port:wait()
+  check.raises(refused, msg.forward, msg, lwkt.sysport)
+  msg:reply()
+end
+
 check.done()

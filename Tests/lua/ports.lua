@@ -273,4 +273,33 @@ do
   check.raises("bad argument", lwkt.wait, "soon")
 end
 
+-- Names are bytes: what looks alike, or is no text, is told apart. NUL is refused.
+do
+  local names = { "caf\u{e9}", "cafe\u{301}", "\255", "\254", "\xc3", "\xc3(", "\u{fffd}", "a\nb", " ", "" }
+  local ports, tokens = {}, {}
+  for i, name in ipairs(names) do
+    ports[i] = check.ok(lwkt.port(name), name)
+    tokens[i] = lwkt.token("bytes " .. name)
+    check.eq(ports[i].name, name, "its name")
+    check.eq(lwkt.create({ name = name }, print).name, name, "a thread's name")
+  end
+  for i, name in ipairs(names) do
+    check.eq(lwkt.lookup(name, 0), ports[i], "found")
+    for j in ipairs(names) do
+      check.eq(lwkt.token("bytes " .. name) == tokens[j], i == j, "tokens")
+    end
+  end
+  for _, port in ipairs(ports) do port:close() end
+  for _, name in ipairs(names) do check.eq(lwkt.lookup(name, 0), nil, "closed") end
+  for what, call in pairs {
+    port = function() lwkt.port("a\0b") end,
+    token = function() lwkt.token("a\0b") end,
+    lookup = function() lwkt.lookup("a\0b", 0) end,
+  } do
+    check.raises("bad argument #1 to '" .. what .. "' (a name is a string without NUL bytes)", call)
+  end
+  check.raises("option 'name' is a string without NUL bytes", lwkt.port, { name = "\0" })
+  check.raises("option 'name' is a string without NUL bytes", lwkt.create, { name = "\0" }, print)
+end
+
 check.done()

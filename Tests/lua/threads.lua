@@ -334,4 +334,163 @@ do
   check.raises("nmae", lwkt.create, { nmae = "typo" }, nothing)
 end
 
+-- notify: asked before or after the end, of threads that end in any way, to ports of any kind.
+do
+  local port = lwkt.port()
+  local function notice(td, to)
+    td:notify(to or port)
+    return table.pack((to or port):recv(60))
+  end
+  local function ended(...) return table.pack("exit", ...) end
+  local td = lwkt.create(function() return 1, nil, 3 end)
+  td:join()
+  check.deep(notice(td), ended(td, true, 1, nil, 3), "after the end")
+  td = lwkt.create(lwkt.sleep, 0.01)
+  check.deep(notice(td), ended(td, true, true), "before it")
+  td = lwkt.create(lwkt.exit, 1, 2)
+  check.deep(notice(td), ended(td, true, 1, 2), "exit")
+  td = lwkt.create(function() error({ code = 5 }) end)
+  check.deep(notice(td), ended(td, false, { code = 5 }), "an error")
+  td = lwkt.create(lwkt.sleep, 3600)
+  td:abort("reason")
+  check.deep(notice(td), ended(td, false, "reason"), "aborted")
+  for _, reason in ipairs { "short", ("long"):rep(1000), 1.5, true, port } do
+    td = lwkt.create({ nostart = true }, print)
+    td:abort(reason)
+    check.deep({ td:join(60) }, { false, reason }, "never started")
+  end
+  td = lwkt.create({ nostart = true }, print)
+  td:notify(port)
+  td:abort({ deep = { 1 } })
+  check.deep(table.pack(port:recv(60)), ended(td, false, { deep = { 1 } }), "never started")
+  td = lwkt.create(function() return io.stdout end)
+  check.ok(notice(td)[4]:find("exit: cannot send userdata at [1]", 1, true), "results that cannot travel")
+
+  -- Twice to the same port: twice. A limit does not hold it up. A closed port is as good as none.
+  td = lwkt.create(function() return "once" end)
+  td:notify(port)
+  check.deep(notice(td), ended(td, true, "once"), "twice")
+  check.deep(table.pack(port:recv(60)), ended(td, true, "once"), "twice")
+  local full, closed = lwkt.port { limit = 1 }, lwkt.port()
+  full:send("full")
+  closed:close()
+  td = lwkt.create(function() end)
+  td:notify(full)
+  td:notify(closed)
+  check.join(td)
+  check.eq(full:recv(60), "full", "what was there")
+  check.deep(table.pack(full:recv(60)), ended(td, true), "beyond the limit")
+
+  -- To the head of a queue; to a port of another thread, asked by a third.
+  port:send("earlier")
+  td = lwkt.create(function() end)
+  td:join()
+  td:notify(port.urgent)
+  check.eq(port:recv(60), "exit", "urgent")
+  check.eq(port:recv(60), "earlier", "not urgent")
+  local hears = lwkt.create({ cpu = lwkt.ncpus() - 1 }, function()
+    local _, td, ok, value = lwkt.recv(60)
+    return td, ok, value
+  end)
+  td = lwkt.create(function() return lwkt.sleep(0.01) end)
+  check.join(lwkt.create({ cpu = 0 }, function(td, hears) td:notify(hears.msgport) end, td, hears))
+  check.deep({ check.join(hears) }, { td, true, true }, "another's port")
+  check.ok(lwkt.create(function()
+    local me = lwkt.curthread()
+    me:notify(me.msgport)
+    return true
+  end):join(), "its own")
+  -- It is one way and has no values of its own until it is looked into.
+  td = lwkt.create(function() return 5 end)
+  td:notify(port)
+  local msg = port:wait(60)
+  check.eq(msg.sender, td, "its sender")
+  check.deep({ msg:unpack() }, { "exit", td, true, 5 }, "unpack")
+  check.raises("nobody waits for an answer", msg.reply, msg)
+  check.raises("the sysport takes system calls alone", td.notify, td, lwkt.sysport)
+  check.raises("port expected, got no value", td.notify, td)
+  check.raises("port expected, got thread handle", td.notify, td, td)
+end
+
+-- maxmem counts what is received, too, before it is there; who has room for it later has it then.
+do
+  local port, store = lwkt.port(), lwkt.shared.table()
+  local big = ("x"):rep(1000000)
+  store:set("big", big)
+  local function frugal(fn)
+    return lwkt.create({ maxmem = 300000 }, fn)
+  end
+  local ways = {
+    recv = function()
+      port:send(big)
+      return frugal(function() return #port:recv() end)
+    end,
+    unpack = function()
+      port:send(big)
+      return frugal(function() return #port:wait():unpack() end)
+    end,
+    domsg = function()
+      lwkt.create(function() port:wait():reply(big) end)
+      return frugal(function() return #port:domsg() end)
+    end,
+    join = function()
+      local td = lwkt.create(function() return big end)
+      return frugal(function() return #select(2, td:join()) end)
+    end,
+    shared = function() return frugal(function() return #store:get("big") end) end,
+    arguments = function() return lwkt.create({ maxmem = 300000 }, function(big) return #big end, big) end,
+  }
+  for name, way in pairs(ways) do
+    big = name == "arguments" and ("x"):rep(1000000) or big
+    check.died("not enough memory", way(), name)
+  end
+  for name, where in pairs {
+    coroutine = function(eat) return coroutine.resume(coroutine.create(eat)) end,
+    metamethod = function(eat) return pcall(function() return setmetatable({}, { __index = eat }).x end) end,
+    sort = function(eat) return pcall(table.sort, { 3, 2, 1 }, eat) end,
+    handler = function(eat) return xpcall(error, eat) end,
+    timeout = function(eat) return pcall(lwkt.timeout, 3600, eat) end,
+    scope = function(eat)
+      return pcall(lwkt.scope, function(s)
+        s:create(lwkt.sleep, 0.001)
+        eat()
+      end)
+    end,
+    sharing = function(eat) return lwkt.create({ sharing = true }, eat):join() end,
+    rep = function() return pcall(string.rep, "x", 1000000) end,
+    several = function() return pcall(port.recv, port) end,
+  } do
+    if name == "several" then port:send(("x"):rep(1000000)) end
+    port:send("after")
+    local td = frugal(function()
+      local ok, err = where(function()
+        local list = {}
+        while true do list[#list + 1] = {} end
+      end)
+      lwkt.sleep(0.001)
+      return ok, err, port:recv()
+    end)
+    check.deep({ check.join(td, name) }, { false, "not enough memory", "after" }, name)
+  end
+  -- Garbage makes room.
+  local td = frugal(function()
+    local sum = 0
+    for _ = 1, 20 do sum = sum + #port:recv() end
+    return sum
+  end)
+  for _ = 1, 20 do port:send(("y"):rep(100000)) end
+  check.eq(check.join(td), 2000000, "one after the other")
+  -- An error object cannot hold up or eat up anything by what it does to be shown.
+  for _, show in ipairs {
+    function() while true do end end,
+    function() return ("x"):rep(1000000) end,
+    function() return lwkt.sleep(0.001) and "waited" end,
+    function() error("again") end,
+    function() lwkt.exit() end,
+  } do
+    td = frugal(function() error(setmetatable({ io.stdout }, { __tostring = show })) end)
+    check.eq((td:join(60)), false, "an error object")
+  end
+end
+
 check.done()

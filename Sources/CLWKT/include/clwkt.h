@@ -141,4 +141,15 @@ void *lwkt_parked_stack(void *where);
 /* Leave the present stack for good and go on in `lwkt_park`. */
 _Noreturn void lwkt_unpark(void *where);
 
+/* How many timeouts and scopes have been entered by coroutines that are no thread's own, in the whole
+ * process: one that yields has nothing to look for as long as there are none. Relaxed: it looks for what
+ * it has entered itself. */
+extern long lwkt_scoped_coroutines;
+static inline bool lwkt_has_scoped_coroutines(void) {
+  return __atomic_load_n(&lwkt_scoped_coroutines, __ATOMIC_RELAXED) != 0;
+}
+static inline void lwkt_count_scoped_coroutine(long change) {
+  __atomic_fetch_add(&lwkt_scoped_coroutines, change, __ATOMIC_RELAXED);
+}
+
 #endif

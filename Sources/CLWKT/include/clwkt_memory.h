@@ -17,6 +17,9 @@
  * whoever still uses one is found out. */
 bool lwkt_keeps_blocks(void); /* Swift cannot see it here: it reads headers without the tools */
 
+/* There is no memory and nobody to tell: say so and end the process with status 1. */
+_Noreturn void lwkt_out_of_memory(size_t bytes);
+
 /* ---- spans: 16 KB of memory, aligned to that ---- */
 
 #define LWKT_SPAN_BYTES ((size_t)16384)

@@ -25,6 +25,9 @@ enum lwkt_result {
   LWKT_EXIT = -6,
   /* The thread moves to another worker: switch away, then return true. */
   LWKT_MOVED = -7,
+  /* Values are to be received in a heap with a limit: see whether there is room for as many bytes as the
+   * integer on the top of the stack says, then call `lwkt_s_retry_reserved`. */
+  LWKT_RESERVE = -8,
   /* LWKT_ARGUMENT - n: argument n is bad; the top of the stack says how. */
   LWKT_ARGUMENT = -100,
 };
@@ -67,7 +70,7 @@ enum lwkt_result {
 /* Not called by name: metamethods, fields and what the prelude in Lua needs. */
 #define LWKT_SUPPORT_FUNCTIONS(X) \
   X(handle_field) X(handle_tostring) X(handle_length) X(token_close) X(scope_enter) \
-  X(scope_leave) X(scope_expire) X(thread_traceback) X(thread_await) X(registered) \
+  X(scope_leave) X(scope_expire) X(scope_expired) X(thread_traceback) X(thread_await) X(registered) \
   X(prompt_inspect) X(prompt_hold)
 
 /* Fields of handles. */
@@ -98,6 +101,8 @@ bool lwkt_s_table_crowded(lua_State *L);
 int lwkt_s_resumed(lua_State *L);
 /* The module that a decode needed is there: decode again. */
 int lwkt_s_retry(lua_State *L);
+/* There is room for what is to be decoded: decode again. */
+int lwkt_s_retry_reserved(lua_State *L);
 /* Inside a new thread: its function and arguments, decoded. */
 int lwkt_s_start(lua_State *L);
 /* The place of the running thread in its heap, or -1. */
@@ -120,12 +125,21 @@ bool lwkt_s_park(int switch_kind);
 bool lwkt_s_may_preempt(void);
 /* Is the program over, so that even a thread that never waits must end? */
 bool lwkt_s_must_end(void);
+/* Is the running thread to stop computing: is the time of a `timeout` up that it is in, or has it
+ * swallowed an abort? */
+bool lwkt_s_must_unwind(void);
+/* The error to be raised then. */
+int lwkt_s_unwind(lua_State *L);
+/* Is the running thread inside one that the coroutine `L` has entered? */
+bool lwkt_s_is_scoped(lua_State *L);
 /* Has Ctrl-C been meant for the running thread? Takes it. */
 bool lwkt_s_take_interrupt(void);
 
 /* `require` has loaded the module whose name is at index 1. */
 int lwkt_s_note_module(lua_State *L);
 
+/* End the running thread from where it cannot yield. [-0, +0, e] */
+int lwkt_raise_exit(lua_State *L);
 /* Carry out what a Swift function has answered with a code. */
 int lwkt_finish(lua_State *L, int result);
 /* Raise the error of a call where no thread runs. */
@@ -162,6 +176,11 @@ int lwkt_yield_function(lua_State *L);
 
 /* ---- preemption (preempt.c) ---- */
 
+/* Does `L` run code that an error from outside must not tear apart: a part of this library that is
+ * written in Lua, or a `__close`? Looks a hundred calls up. [-0, +0, -] */
+bool lwkt_is_delicate(lua_State *L);
+/* Note which functions pcall and xpcall are. The standard libraries are open. [-0, +0, m] */
+void lwkt_note_protected_calls(lua_State *L);
 /* Install the handler of the preemption signal. Once a process. */
 void lwkt_preempt_install(void);
 /* Yield in a hook, and leave no trace of it. The last thing the hook does. [-0, +0, e] */
@@ -343,6 +362,7 @@ const void *lwkt_require_key(void);
 void lwkt_open_warnings(lua_State *L);
 /* The module's parts that are written in Lua (prelude.c). */
 extern const char lwkt_prelude[];
+#define lwkt_prelude_source "=[lwkt]"
 
 /* Type names and kinds of handles; LWKTCore's ObjectKind. */
 enum {

@@ -1,0 +1,62 @@
+/* delicate.c: where an error from outside would do harm.
+ *
+ * A computation whose time is up gets its error between any two instructions, but not where it would
+ * leave things half done that nobody can do again: in the parts of this library that are written in
+ * Lua, and in a `__close`, by which a script gives back what it has taken. */
+#include "clua.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum { LEVELS = 100 };
+
+/* The same in every heap. Each that is opened stores them, relaxed. */
+static _Atomic(lua_CFunction) plain_pcall, plain_xpcall;
+
+static lua_CFunction global_function(lua_State *L, const char *name) {
+  lua_getglobal(L, name);
+  lua_CFunction function = lua_tocfunction(L, -1);
+  lua_pop(L, 1);
+  return function;
+}
+
+void lwkt_note_protected_calls(lua_State *L) {
+  atomic_store_explicit(&plain_pcall, global_function(L, "pcall"), memory_order_relaxed);
+  atomic_store_explicit(&plain_xpcall, global_function(L, "xpcall"), memory_order_relaxed);
+}
+
+/* Where a protected call has what it calls: below that stands nothing of its own that can be seen while
+ * the function runs. When it is over, by an error, the variables to be closed are closed further up. */
+static int place_of_callee(lua_State *L, lua_Debug *ar) {
+  lua_getinfo(L, "f", ar);
+  lua_CFunction function = lua_tocfunction(L, -1);
+  lwkt_pop(L, 1);
+  if (function == NULL) return 0;
+  if (function == atomic_load_explicit(&plain_xpcall, memory_order_relaxed)) return 4;
+  bool has_two = function == lwkt_token_with ||
+                 function == atomic_load_explicit(&plain_pcall, memory_order_relaxed);
+  return has_two ? 2 : 0;
+}
+
+/* Does this call unwind, after an error? */
+static bool is_unwinding(lua_State *L, lua_Debug *ar) {
+  int place = place_of_callee(L, ar);
+  if (place == 0 || lua_getlocal(L, ar, place) == NULL) return false;
+  lwkt_pop(L, 1);
+  return true;
+}
+
+static bool is_close(const lua_Debug *ar) {
+  return ar->name != NULL && strcmp(ar->namewhat, "metamethod") == 0 && strcmp(ar->name, "close") == 0;
+}
+
+bool lwkt_is_delicate(lua_State *L) {
+  lua_Debug ar;
+  if (!lua_checkstack(L, 4)) return true;
+  for (int level = 0; level < LEVELS && lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "nS", &ar);
+    if (level == 0 && strcmp(ar.source, lwkt_prelude_source) == 0) return true;
+    if (is_close(&ar) || (level > 0 && is_unwinding(L, &ar))) return true;
+  }
+  return false;
+}
