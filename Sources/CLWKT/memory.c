@@ -25,6 +25,14 @@ void lwkt_out_of_memory(size_t bytes) {
   _exit(EXIT_FAILURE);
 }
 
+bool lwkt_keeps_blocks(void) {
+#ifdef LWKT_PLAIN_MALLOC
+  return false;
+#else
+  return true;
+#endif
+}
+
 #ifndef LWKT_PLAIN_MALLOC
 
 static void lock(char *word) {

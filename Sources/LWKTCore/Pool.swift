@@ -19,6 +19,8 @@ struct FreeList: ~Copyable {
   private let kind: lwkt_block_kind
   /// Of one block, in bytes.
   private let size: Int
+  /// With so many it gives some away.
+  private let limit = lwkt_keeps_blocks() ? 2 * FreeList.batch : 1
   private var first: UnsafeMutablePointer<Block>?
   private var count = 0
 
@@ -61,17 +63,21 @@ struct FreeList: ~Copyable {
 
   @inline(__always)
   mutating func push(_ raw: UnsafeMutableRawPointer, _ depot: borrowing Depot) {
-    if !lwkt_keeps_blocks() { return giveBlock(kind, raw) }
     let block = raw.bindMemory(to: Block.self, capacity: 1)
     block.pointee.next = first
     first = block
     count += 1
-    if count >= 2 * FreeList.batch { giveBatch(depot) }
+    if count >= limit { giveBatch(depot) }
   }
 
   @inline(never)
   private mutating func giveBatch(_ depot: borrowing Depot) {
     guard let head = first else { return }
+    if limit == 1 {
+      first = nil
+      count = 0
+      return lwkt_blocks_give(kind, head)
+    }
     var last = head
     for _ in 1..<FreeList.batch {
       guard let next = last.pointee.next else { return }

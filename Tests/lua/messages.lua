@@ -280,6 +280,7 @@ for _, options in ipairs { {}, { maxmem = 1 << 24 } } do
   end)
   local second = spawn(function(third, gate)
     local msg = lwkt.wait()
+    lwkt.recv() -- until the first has tried
     third:send(msg)
     gate:recv()
     return pcall(msg.reply, msg, "second")
@@ -290,6 +291,7 @@ for _, options in ipairs { {}, { maxmem = 1 << 24 } } do
     check.raises("forwarded", msg.reply, msg, "first")
     check.raises("forwarded", msg.fail, msg, "first")
     check.raises("forwarded", msg.forward, msg, second)
+    second:send("go on")
     gate:recv()
     check.raises("answered", msg.reply, msg, "first")
     return msg

@@ -15,13 +15,7 @@
 
 /* Are free blocks kept for the next object? Under the tools they go back to malloc at once, so that
  * whoever still uses one is found out. */
-static inline bool lwkt_keeps_blocks(void) {
-#ifdef LWKT_PLAIN_MALLOC
-  return false;
-#else
-  return true;
-#endif
-}
+bool lwkt_keeps_blocks(void); /* Swift cannot see it here: it reads headers without the tools */
 
 /* There is no memory and nobody to tell: say so and end the process with status 1. */
 _Noreturn void lwkt_out_of_memory(size_t bytes);
