@@ -28,7 +28,7 @@
 /* Is this userdata's block that of a handle? Then give its reference back. */
 static void give_back(struct lwkt_heap *heap, void *block) {
   struct lwkt_handle *handle = (struct lwkt_handle *)((char *)block + LWKT_USERDATA_HEAD);
-  if (handle->mark == &lwkt_handle_marks[LWKT_LISTED]) heap->handles--;
+  if (handle->mark == &lwkt_handle_marks[LWKT_AWAITED]) heap->awaited--;
   if (handle->object != NULL) lwkt_s_release(handle->object);
 }
 

@@ -25,7 +25,7 @@ static void new_handle(lua_State *L, void *object, int kind, enum lwkt_handle_ma
   struct lwkt_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
   handle->object = object;
   handle->mark = &lwkt_handle_marks[mark];
-  if (mark == LWKT_LISTED) heap->handles++;
+  if (mark == LWKT_AWAITED) heap->awaited++;
   lua_rawgeti(L, -2, kind);
   lua_setmetatable(L, -2);
 }
@@ -35,8 +35,7 @@ static struct lwkt_handle *to_handle(lua_State *L, int index) {
   if (lua_rawlen(L, index) != sizeof(struct lwkt_handle)) return NULL;
   struct lwkt_handle *handle = lua_touserdata(L, index);
   if (handle == NULL) return NULL;
-  bool is_marked = handle->mark == &lwkt_handle_marks[LWKT_LISTED] ||
-                   handle->mark == &lwkt_handle_marks[LWKT_HOLDER];
+  bool is_marked = (uintptr_t)handle->mark - (uintptr_t)lwkt_handle_marks < LWKT_HANDLE_MARKS;
   return is_marked ? handle : NULL;
 }
 
@@ -70,7 +69,8 @@ void *lwkt_tohandle(lua_State *L, int index) {
 
 /* The table of handles is at the top: put a new handle, which it knows from now on, in its place. */
 static void push_first(lua_State *L, void *object, int kind) {
-  new_handle(L, object, kind, LWKT_LISTED);
+  bool is_awaited = kind == LWKT_KIND_PORT || kind == LWKT_KIND_MESSAGE;
+  new_handle(L, object, kind, is_awaited ? LWKT_AWAITED : LWKT_LISTED);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, -3, object);
   lua_copy(L, -1, -2);
@@ -89,22 +89,34 @@ int lwkt_pushhandle(lua_State *L, void *object, int kind) {
   return 1;
 }
 
-size_t lwkt_count_holding_up(lua_State *L, size_t most) {
-  size_t count = 0, listed = 0;
+void lwkt_set_awaited(lua_State *L, bool is_awaited) {
+  struct lwkt_handle *handle = to_handle(L, -1);
+  const char *mark = &lwkt_handle_marks[is_awaited ? LWKT_AWAITED : LWKT_LISTED];
+  if (handle == NULL || handle->mark == mark) return;
+  handle->mark = mark;
+  if (is_awaited) lwkt_heap_of(L)->awaited++; else lwkt_heap_of(L)->awaited--;
+}
+
+/* So many handles are looked at, a quarter of a millisecond's worth. */
+enum { MOST_EXAMINED = 4096 };
+
+bool lwkt_may_hold_up(lua_State *L) {
+  size_t awaited = lwkt_heap_of(L)->awaited;
+  bool does = false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
   int base = lua_gettop(L);
   lua_pushnil(L);
-  while (count < most && lwkt_next(L, base)) {
+  for (int left = MOST_EXAMINED; awaited > 0 && !does && left > 0 && lwkt_next(L, base); left--) {
     struct lwkt_handle *handle = to_handle(L, -1);
     lwkt_pop(L, 1);
-    if (handle == NULL) continue;
-    listed++;
-    if (lwkt_s_holds_others_up(handle->object)) count++;
+    if (handle == NULL || handle->mark != &lwkt_handle_marks[LWKT_AWAITED]) continue;
+    awaited--;
+    does = lwkt_s_holds_others_up(handle->object);
   }
-  /* What the collector has struck off the list already but not freed yet may be anything. */
-  if (count < most) count += lwkt_heap_of(L)->handles - listed;
+  /* What was not met, or has been struck off the list by the collector but not freed yet, may be
+   * anything. */
   lua_settop(L, base - 1);
-  return count;
+  return does || awaited > 0;
 }
 
 void lwkt_pushfirst(lua_State *L, void *object, int kind) {

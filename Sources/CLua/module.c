@@ -196,18 +196,57 @@ void lwkt_push_starter(lua_State *L) { lua_pushcfunction(L, starter); }
 
 /* ---- a thread that collects its heap ---- */
 
-/* Twice: what had a finaliser is freed, with all that it leads to, by the collection after the one that
- * called it. */
-static int collector(lua_State *L) {
-  lwkt_s_collection_begins();
-  size_t before = lwkt_count_holding_up(L, SIZE_MAX);
-  lua_gc(L, LUA_GCCOLLECT);
-  lua_gc(L, LUA_GCCOLLECT);
-  lwkt_s_collection_ends(lwkt_count_holding_up(L, SIZE_MAX) < before);
+/* What a cycle under way has marked already is found to be dropped by the next one only; what had a
+ * finaliser is freed, with all that it leads to, by the one after that. */
+enum { CYCLES = 3 };
+/* A step of a few tenths of a millisecond, as for so many KB of new memory, and then a nap, in seconds. */
+enum { STEP_KB = 1 };
+#define NAP 0.001
+
+static int nap(lua_State *L) { return lwkt_call(L, lwkt_s_sleep); }
+
+static int collection_done(lua_State *L) {
+  lwkt_s_collection_ends(lwkt_heap_of(L)->awaited < (size_t)lua_tointeger(L, 1));
   return 0;
 }
 
-void lwkt_push_collector(lua_State *L) { lua_pushcfunction(L, collector); }
+static int collect_all(lua_State *L) {
+  lua_gc(L, LUA_GCCOLLECT);
+  lua_gc(L, LUA_GCCOLLECT);
+  return collection_done(L);
+}
+
+/* At 1: what others may have been waiting for before. The context counts the cycles. */
+static int collect_on(lua_State *L, int status, lua_KContext cycles) {
+  (void)status;
+  for (;;) {
+    if (lua_gc(L, LUA_GCSTEP, STEP_KB) && ++cycles == CYCLES) return collection_done(L);
+    lua_pushcfunction(L, nap);
+    lua_pushnumber(L, NAP);
+    lua_callk(L, 1, 0, cycles, collect_on);
+  }
+}
+
+/* Steps of generational mode do not tell of the ends of cycles. Zeros: parameters stay as they are. */
+static bool is_generational(lua_State *L) {
+  if (lua_gc(L, LUA_GCINC, 0, 0, 0) != LUA_GCGEN) return false;
+  lua_gc(L, LUA_GCGEN, 0, 0);
+  return true;
+}
+
+static int start_collector(lua_State *L, bool at_once) {
+  lwkt_s_collection_begins();
+  lua_settop(L, 0);
+  lua_pushinteger(L, (lua_Integer)lwkt_heap_of(L)->awaited);
+  return at_once || is_generational(L) ? collect_all(L) : collect_on(L, LUA_OK, 0);
+}
+
+static int collector_at_once(lua_State *L) { return start_collector(L, true); }
+static int collector_in_steps(lua_State *L) { return start_collector(L, false); }
+
+void lwkt_push_collector(lua_State *L, bool at_once) {
+  lua_pushcfunction(L, at_once ? collector_at_once : collector_in_steps);
+}
 
 bool lwkt_is_exit(lua_State *L) {
   return lua_gettop(L) > 0 && lua_touserdata(L, -1) == lwkt_exit_key() &&

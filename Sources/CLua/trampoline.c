@@ -95,7 +95,10 @@ int lwkt_finish(lua_State *L, int result) {
   }
 }
 
+/* A worker whose threads yield sees to its timers itself, so that nobody signals it: who does nothing but
+ * yield would never meet the hook that tells it to stop. */
 int lwkt_yield_function(lua_State *L) {
+  if (lwkt_s_must_unwind()) lwkt_preempt_self();
   struct lwkt_percpu *self = lwkt_percpu();
   if (L == self->base_L && lua_isyieldable(L)) {
     self->switch_kind = LWKT_SWITCH_YIELD;

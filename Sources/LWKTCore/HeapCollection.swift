@@ -77,16 +77,18 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Collect each heap that has run since it was collected. In the loop.
   fileprivate func collectHeaps() {
     forEachDomain { domain in
-      if domain.pointee.collection.turns != domain.pointee.collection.collected { collect(domain) }
+      if domain.pointee.collection.turns != domain.pointee.collection.collected {
+        collect(domain, atOnce: true)
+      }
       return true
     }
   }
 
-  /// In the loop.
-  private func collect(_ domain: DomainRef) {
+  /// At once when nothing else can run; else a little at a time, so as to hold up nobody. In the loop.
+  private func collect(_ domain: DomainRef, atOnce: Bool) {
     guard !domain.pointee.collection.isUnderWay else { return }
     domain.pointee.collection.isUnderWay = true
-    if !pointee.host.pointee.binding.collect(domain) {
+    if !pointee.host.pointee.binding.collect(domain, atOnce) {
       domain.pointee.collection.isUnderWay = false
     }
   }
@@ -170,7 +172,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     if state.turns == state.examined { return true }
     if state.isUnderWay || now < state.notBefore { return false }
     if pointee.host.pointee.binding.holdsOthersUp(domain) {
-      collect(domain)
+      collect(domain, atOnce: false)
       return false
     }
     let taken = lwkt_nanotime() - now

@@ -29,8 +29,9 @@ public struct Binding: Sendable {
   /// Does this domain's heap hold an object that `holdsOthersUp`? In the loop of its worker.
   public var holdsOthersUp: @Sendable (DomainRef) -> Bool
   /// Start a thread in the domain that collects its heap and says so, by `collectionBegins` and
-  /// `collectionEnds`. False if there is none to be had. In the loop of its worker.
-  public var collect: @Sendable (DomainRef) -> Bool
+  /// `collectionEnds`: at once, or a little at a time. False if there is none to be had. In the loop of its
+  /// worker.
+  public var collect: @Sendable (_ domain: DomainRef, _ atOnce: Bool) -> Bool
   /// Where in its script the running thread is: `file:line`, or nothing. Its worker, while it runs.
   public var place: @Sendable () -> String
   /// The worker ends: give back what the binding keeps for it. Its kernel thread, after the loop.
@@ -43,7 +44,7 @@ public struct Binding: Sendable {
     reportDeath: @escaping @Sendable (ThreadRef) -> Void,
     reportDeadlock: @escaping @Sendable (_ report: String) -> Void,
     holdsOthersUp: @escaping @Sendable (DomainRef) -> Bool = { _ in false },
-    collect: @escaping @Sendable (DomainRef) -> Bool = { _ in false },
+    collect: @escaping @Sendable (_ domain: DomainRef, _ atOnce: Bool) -> Bool = { _, _ in false },
     outlivesDeadlocks: Bool = false,
     place: @escaping @Sendable () -> String = { "" },
     workerEnds: @escaping @Sendable () -> Void

@@ -43,7 +43,7 @@ package func create(_ L: OpaquePointer?) -> Int32 {
   }
   lwkt_pushfirst(L, thread.object, Int32(ObjectKind.thread.rawValue))
   thread.object.retainObject()
-  if !options.noStart { thread.begin() }
+  if options.noStart { lwkt_set_awaited(L, true) } else { thread.begin() }
   thread.object.releaseObject()
   return 1
 }

@@ -6,12 +6,12 @@ import LWKTCore
 extension LuaHeap {
   /// `Binding.holdsOthersUp`. Lua API that allocates: none.
   var holdsOthersUp: Bool {
-    lwkt_collects(state) && lua_checkstack(state, 4) != 0 && lwkt_count_holding_up(state, 1) > 0
+    lwkt_collects(state) && lua_checkstack(state, 4) != 0 && lwkt_may_hold_up(state)
   }
 
   /// `Binding.collect`. It goes before all others, since somebody waits for what it finds.
   /// Lua API that allocates: as `lwkt_newthread`.
-  mutating func startCollector() -> Bool {
+  mutating func startCollector(atOnce: Bool) -> Bool {
     guard let domain, lua_checkstack(state, 8) != 0 else { return false }
     var options = ThreadOptions()
     let name: StaticString = "collector"
@@ -24,7 +24,7 @@ extension LuaHeap {
     defer { thread.object.releaseObject() }
     let slot = takeSlot()
     guard let L = lwkt_newthread(state, slot, -1) else { return false }
-    lwkt_push_collector(L)
+    lwkt_push_collector(L, atOnce)
     thread.pointee.slot = slot
     thread.pointee.machine = UnsafeMutableRawPointer(L)
     thread.markNoticed()

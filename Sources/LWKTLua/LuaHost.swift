@@ -124,7 +124,7 @@ public final class LuaHost: Sendable {
         reportDeath: { reportDeath($0) },
         reportDeadlock: { report in LuaHost.current?.noteDeadlock(report) },
         holdsOthersUp: { LuaHeap.of($0).pointee.holdsOthersUp },
-        collect: { LuaHeap.of($0).pointee.startCollector() },
+        collect: { LuaHeap.of($0).pointee.startCollector(atOnce: $1) },
         outlivesDeadlocks: prompt != nil,
         place: { currentPlace() }, workerEnds: { closeHeaps() }),
       policy: policy, background: background, sysport: sysport, listener: listener)

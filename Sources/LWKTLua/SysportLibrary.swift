@@ -28,6 +28,7 @@ package func openSysport(_ L: OpaquePointer?) -> Int32 {
   guard let gd = mycpuIfWorker else { return 0 }
   pushString(L, "sysport")
   pushHandle(L, gd.pointee.host.sysportPort.object)
+  lwkt_set_awaited(L, false)
   lua_rawset(L, -3)
   return 0
 }

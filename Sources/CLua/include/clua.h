@@ -36,9 +36,12 @@ void lwkt_pushholder(lua_State *L, void *object, int kind);
 /* Empty a handle: its object, whose reference is the caller's now. [-0, +0, -] */
 void *lwkt_takeholder(lua_State *L, int index);
 
-/* How many objects that others may be waiting for this heap holds, or may hold, up to `most`. Needs 4
+/* May others wait for the end of the use of the listed handle at the top? As for a thread that may never
+ * be started, and not for the sysport. [-0, +0, -] */
+void lwkt_set_awaited(lua_State *L, bool is_awaited);
+/* May this heap hold something that others wait for? With many handles in it the answer is yes. Needs 4
  * stack slots. [-0, +0, -] */
-size_t lwkt_count_holding_up(lua_State *L, size_t most);
+bool lwkt_may_hold_up(lua_State *L);
 
 /* Is the heap's collector running, as far as scripts have a say? [-0, +0, -] */
 static inline bool lwkt_collects(lua_State *L) { return lua_gc(L, LUA_GCISRUNNING) != 0; }

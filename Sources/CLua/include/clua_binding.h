@@ -200,7 +200,7 @@ struct lwkt_heap {
   void *swift;  /* the Swift side of this heap */
   lua_State *state; /* what the heap was made with and is closed by; no thread runs in it */
   struct lwkt_arena *arena; /* its small blocks (alloc.c) */
-  size_t handles;           /* those that were listed and are not freed yet (handle.c) */
+  size_t awaited;           /* handles that are marked so and not freed yet (handle.c) */
   bool warning_continues;   /* a piece of a warning is out, more will follow */
   bool making_handle;       /* the next userdata of a handle's size is one */
   bool reveals;             /* coroutines may be known to anybody: see slot.c */
@@ -245,8 +245,9 @@ struct lwkt_handle {
   void *object;
   const char *mark; /* one of the following */
 };
-/* It is in the heap's list of handles, or was until the collector found it unused; it is in none. */
-enum lwkt_handle_mark { LWKT_LISTED, LWKT_HOLDER, LWKT_HANDLE_MARKS };
+/* It is in the heap's list of handles, or was until the collector found it unused; the same, and others may
+ * wait for the end of its use: a port, a message, a thread that is not started; it is in no list. */
+enum lwkt_handle_mark { LWKT_LISTED, LWKT_AWAITED, LWKT_HOLDER, LWKT_HANDLE_MARKS };
 extern const char lwkt_handle_marks[LWKT_HANDLE_MARKS];
 /* A userdata without user values has its bytes behind so many of Lua's. */
 #define LWKT_USERDATA_HEAD 32
@@ -351,8 +352,9 @@ static inline void lwkt_move(lua_State *from, lua_State *to, int count) {
 bool lwkt_in_finaliser(lua_State *L);
 /* Push the C function that begins a thread from inside. [-0, +1, -] */
 void lwkt_push_starter(lua_State *L);
-/* Push the C function that is the body of a thread that collects its heap. [-0, +1, -] */
-void lwkt_push_collector(lua_State *L);
+/* Push the C function that is the body of a thread that collects its heap: at once, or a little at a
+ * time. [-0, +1, -] */
+void lwkt_push_collector(lua_State *L, bool at_once);
 /* Is the error value at the top that of lwkt.exit? [-0, +0, -] */
 bool lwkt_is_exit(lua_State *L);
 
