@@ -412,7 +412,8 @@ final class Sysport {
     call.pointee.cancelErrno = errno
     switch call.pointee.phase {
     case .sleeping: finish(call, -Int(errno))
-    case .queued, .inKernel: engine?.cancel(call)
+    case .queued: engine?.cancel(call)
+    case .inKernel: cancelInKernel(call)
     case .inPool:
       if host.pointee.pool.withdraw(call) { finish(call, -Int(errno)) } else { interrupt(call) }
     case .fresh, .refused, .done: break
@@ -422,19 +423,34 @@ final class Sysport {
   /// A kernel thread of the pool makes the call: interrupt it, now and then until it is back.
   private func interrupt(_ call: SystemCallRef) {
     host.pointee.pool.interrupt(call)
+    askAgain(call)
+  }
+
+  /// The kernel does not find a call that it is just trying again, such as a read of a pipe that something
+  /// was written to; and when somebody else was faster the call waits on. So it is asked again too.
+  private func cancelInKernel(_ call: SystemCallRef) {
+    engine?.cancel(call)
+    askAgain(call)
+  }
+
+  private func askAgain(_ call: SystemCallRef) {
     let timer = addressOf(&call.pointee.timer)
     if timer.pointee.isArmed { gd.disarmTimer(timer) }
-    timer.pointee.deadline = gd.readClock() + Sysport.interruptInterval
+    timer.pointee.deadline = gd.readClock() + Sysport.askingInterval
     gd.armTimer(timer)
   }
 
-  private static let interruptInterval: UInt64 = 5_000_000
+  private static let askingInterval: UInt64 = 5_000_000
 
-  /// A sleeping call's time has come, or that of one with a limit, or to interrupt it again.
+  /// A sleeping call's time has come, or that of one with a limit, or to cancel it again.
   func timeUp(_ call: SystemCallRef) {
     if call.pointee.operation == .nanosleep { return finish(call, 0) }
     if call.pointee.cancelErrno == 0 { return cancel(call, ETIMEDOUT) }
-    if call.pointee.phase == .inPool { interrupt(call) }
+    switch call.pointee.phase {
+    case .inPool: interrupt(call)
+    case .inKernel: cancelInKernel(call)
+    default: break
+    }
   }
 
   /// Cancel everything and wait until nobody uses a buffer any more. The worker's kernel thread, at
