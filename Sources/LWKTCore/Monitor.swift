@@ -32,6 +32,9 @@ final class Monitor: Sendable {
   /// Nanoseconds between two looks, at most and at least.
   static let tick: UInt64 = 2_000_000
   static let leastTick: UInt64 = 200_000
+  /// Nanoseconds for which memory must not have been needed to be given back. Queues that fill and empty by
+  /// the quantum keep theirs.
+  static let trimInterval: UInt64 = 100_000_000
   /// How many nanoseconds after a timer was due its worker is signalled.
   static let grace: UInt64 = 50_000
 
@@ -172,8 +175,11 @@ final class Monitor: Sendable {
     var pause = Monitor.leastTick
     var haste = Haste()
     var examineAt = lwkt_nanotime() + HostRef.examinationInterval
+    var trimAt = lwkt_nanotime() + Monitor.trimInterval
     var hasSpareMemory = true
-    while sleep(pause, deeply: quietTicks > 4, until: examineAt, trims: hasSpareMemory, host) {
+    while sleep(
+      pause, deeply: quietTicks > 4, examineAt, trimAt: hasSpareMemory ? trimAt : .max, host)
+    {
       quietTicks = host.pointee.active.load(ordering: .acquiring) == 0 ? quietTicks + 1 : 0
       if quietTicks == 0 { hasSpareMemory = true }
       if lwkt_take_interrupt() { host.interruptMain() }
@@ -181,6 +187,9 @@ final class Monitor: Sendable {
       if now >= examineAt {
         examineAt = now + HostRef.examinationInterval
         host.askForExamination()
+      }
+      if now >= trimAt {
+        trimAt = now + Monitor.trimInterval
         hasSpareMemory = lwkt_spans_trim()
       }
       var next = now + haste.pause(host)
@@ -198,11 +207,11 @@ final class Monitor: Sendable {
     }
   }
 
-  /// Sleep for `pause`, or deeply: until a worker wakes, or, if there are heaps to look through or there is
-  /// memory to give back, until `examineAt`. False when there is nothing left to watch. What is asked
-  /// after the store to `sleepWord` was changed before a waker's look at it, or is seen.
+  /// Sleep for `pause`, or deeply: until a worker wakes, or until `trimAt`, or, if there are heaps to look
+  /// through, until `examineAt`. False when there is nothing left to watch. What is asked after the store
+  /// to `sleepWord` was changed before a waker's look at it, or is seen.
   private func sleep(
-    _ pause: UInt64, deeply: Bool, until examineAt: UInt64, trims: Bool, _ host: HostRef
+    _ pause: UInt64, deeply: Bool, _ examineAt: UInt64, trimAt: UInt64, _ host: HostRef
   ) -> Bool {
     let kind = deeply ? Sleep.deep : Sleep.ticking
     sleepWord.pointee.store(kind, ordering: .sequentiallyConsistent)
@@ -215,8 +224,9 @@ final class Monitor: Sendable {
       host.pointee.active.load(ordering: .sequentiallyConsistent) == 0
     {
       let now = lwkt_nanotime()
-      let left = Int64(examineAt > now ? examineAt - now : 0)
-      _ = lwkt_futex_wait(sleepWord, kind, trims || host.hasUnexaminedHeaps ? left : -1)
+      let until = min(trimAt, host.hasUnexaminedHeaps ? examineAt : .max)
+      let left = until == .max ? -1 : Int64(until > now ? until - now : 0)
+      _ = lwkt_futex_wait(sleepWord, kind, left)
     } else {
       _ = lwkt_futex_wait(sleepWord, kind, Int64(Monitor.tick))
     }
