@@ -42,6 +42,7 @@ func cText(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafePointer<CChar> {
 /// A line on the standard error, in one piece.
 func printError(_ text: String) { lwkt_print_error(text) }
 
+/// Push a string. Lua API that allocates: `lua_pushlstring`.
 func pushString(_ L: LuaState, _ text: StaticString) {
   _ = lua_pushlstring(
     L, UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self), text.utf8CodeUnitCount)

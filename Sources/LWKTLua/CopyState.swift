@@ -197,7 +197,8 @@ extension UnsafeMutablePointer<CopyState> {
   }
 }
 
-/// Make a table, with weak keys or values if asked, and keep it in the registry.
+/// Make a table, with weak keys or values if asked, and keep it in the registry. Lua API that allocates:
+/// `lua_createtable`, `lua_pushstring`, `luaL_ref`.
 private func makeTable(_ L: LuaState, weak: String?) -> Int32 {
   lua_createtable(L, 0, 0)
   if let weak {

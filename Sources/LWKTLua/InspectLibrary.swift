@@ -94,6 +94,7 @@ private func pushMessageField(_ L: LuaState, _ message: MessageRef, _ field: lwk
   }
 }
 
+/// Push a string, or nil for none. Lua API that allocates: `lua_pushlstring`.
 private func pushName(_ L: LuaState, _ name: UnsafePointer<CChar>?) {
   if let name { _ = lua_pushlstring(L, name, strlen(name)) } else { lua_pushnil(L) }
 }

@@ -20,6 +20,7 @@ struct ModuleWalker: ~Copyable {
   /// What modules refer to but do not own: the globals, the registry, `package.loaded`.
   private let excluded: (UInt, UInt, UInt, UInt, UInt)
 
+  /// Lua API that allocates: `lua_pushstring`, and what `pushPending` and `pushLoaded` do.
   init(_ L: LuaState, _ state: UnsafeMutablePointer<CopyState>) {
     self.L = L
     self.state = state
