@@ -9,17 +9,7 @@ import Testing
   private func start(
     _ arguments: [String] = ["--workers", "2"], environment: [String: String] = ["NO_COLOR": "1"]
   ) throws -> PseudoTerminal {
-    let terminal = try PseudoTerminal(arguments, columns: 110, rows: 40, environment: environment)
-    terminal.wait(lastLine: "> ")
-    return terminal
-  }
-
-  private func leave(_ terminal: PseudoTerminal) {
-    terminal.wait(lastLine: "> ")
-    terminal.type("\u{4}")
-    #expect(terminal.end() == 0, "\(terminal.screen.text)")
-    #expect(terminal.echoes)
-    terminal.remove()
+    try .ready(arguments, columns: 110, rows: 40, environment: environment)
   }
 
   @Test func threads() throws {
@@ -42,7 +32,7 @@ import Testing
     terminal.enter("tok = lwkt.token('mine')", until: ">")
     terminal.enter(":tokens", until: "mine")
     terminal.enter(":workers", until: "SWITCHES")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("frozen threads stand still and lose nothing") func freeze() throws {
@@ -57,7 +47,7 @@ import Testing
     terminal.enter("a = n:get() lwkt.sleep(0.1) return n:get() > a", until: "\ntrue\n>")
     // Leaving while frozen lets them end.
     terminal.enter(":freeze", until: "10 threads stand still")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test func top() throws {
@@ -69,7 +59,7 @@ import Testing
     terminal.type("q")
     terminal.wait(lastLine: "> ")
     #expect(terminal.screen.text.contains("> :top"))
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test func files() throws {
@@ -91,13 +81,13 @@ import Testing
     terminal.enter(":help", until: "tell about one")
     #expect(terminal.screen.lines.allSatisfy { $0.count <= 80 })
     terminal.enter(":nonsense", until: "there is no command :nonsense")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("a script comes first, and its globals stay") func script() throws {
     let terminal = try start(["-e", "given = 'by -e'", "-i"])
     terminal.enter("given", until: "\nby -e\n>")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("however it ends, the terminal is as it was") func ends() throws {

@@ -6,18 +6,7 @@ import Testing
 
 @Suite("Programs at the prompt", .serialized) struct PromptProgramTests {
   private func start(workers: Int = 2) throws -> PseudoTerminal {
-    let terminal = try PseudoTerminal(
-      ["--workers", String(workers)], columns: 80, rows: 30, environment: ["NO_COLOR": "1"])
-    terminal.wait(lastLine: "> ")
-    return terminal
-  }
-
-  private func leave(_ terminal: PseudoTerminal) {
-    terminal.wait(lastLine: "> ")
-    terminal.type("\u{4}")
-    #expect(terminal.end() == 0, "\(terminal.screen.text)")
-    #expect(terminal.echoes)
-    terminal.remove()
+    try .ready(["--workers", String(workers)], columns: 80, rows: 30)
   }
 
   @Test("what waits for what can never come is told so", arguments: [1, 2])
@@ -44,7 +33,7 @@ import Testing
       until: "\nwoken\n>")
     terminal.enter("lwkt.tsleep('nobody', 'test', 0.3)", until: "timed out")
     #expect(!terminal.screen.text.contains("deadlock"))
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("a second Ctrl-C does not wait for an answer that does not come") func secondInterrupt()
@@ -67,7 +56,7 @@ import Testing
       terminal.wait(for: "interrupted!")
       terminal.wait(lastLine: "> ")
     }
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("tracebacks show nothing of the prompt") func traceback() throws {
@@ -95,7 +84,7 @@ import Testing
       terminal.enter(line, until: shown)
       terminal.wait(lastLine: "> ")
     }
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("nothing that a program shows steers the terminal") func controlBytes() throws {
@@ -113,7 +102,7 @@ import Testing
       terminal.enter(line, until: shown)
       terminal.wait(lastLine: "> ")
     }
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("the prompt does not need what a program takes away") func takenAway() throws {
@@ -132,7 +121,7 @@ import Testing
     terminal.type("a\t\t")
     terminal.wait(for: "and")
     terminal.type("\u{15}")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("what children write does not stay in a line that is typed") func children() throws {
@@ -157,6 +146,6 @@ import Testing
       terminal.wait(lastLine: "> half typed")
       terminal.type("\u{15}")
     }
-    leave(terminal)
+    terminal.leave()
   }
 }

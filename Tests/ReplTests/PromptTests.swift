@@ -6,26 +6,6 @@ import Testing
 @testable import lwkt_lua
 
 @Suite("Prompt", .serialized) struct PromptTests {
-  /// A prompt that is ready.
-  private func start(
-    _ arguments: [String] = ["--workers", "2"], columns: Int = 80, rows: Int = 24,
-    folder: String? = nil, environment: [String: String] = ["NO_COLOR": "1"]
-  ) throws -> PseudoTerminal {
-    let terminal = try PseudoTerminal(
-      arguments, columns: columns, rows: rows, folder: folder, environment: environment)
-    terminal.wait(lastLine: "> ")
-    return terminal
-  }
-
-  /// Leave by Ctrl-D; the terminal is as it was.
-  private func leave(_ terminal: PseudoTerminal, keeping: Bool = false) {
-    terminal.wait(lastLine: "> ")
-    terminal.type("\u{4}")
-    #expect(terminal.end() == 0, "\(terminal.screen.text)")
-    #expect(terminal.echoes)
-    if !keeping { terminal.remove() }
-  }
-
   /// Enter lines one after another, each when the prompt is back, and compare what stands below the
   /// last one.
   private func expect(_ terminal: PseudoTerminal, _ lines: [(String, String)]) {
@@ -39,7 +19,7 @@ import Testing
   }
 
   @Test func expressions() throws {
-    let terminal = try start()
+    let terminal = try PseudoTerminal.ready()
     expect(
       terminal,
       [
@@ -60,11 +40,11 @@ import Testing
         ("-- nothing", ""),
         ("_PROMPT = nil", ""),
       ])
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test func errors() throws {
-    let terminal = try start()
+    let terminal = try PseudoTerminal.ready()
     expect(
       terminal,
       [
@@ -79,11 +59,11 @@ import Testing
         ),
         ("'open", "stdin:4: unfinished string near <eof>\n  4 | 'open"),
       ])
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("locals survive, as variables") func locals() throws {
-    let terminal = try start()
+    let terminal = try PseudoTerminal.ready()
     expect(
       terminal,
       [
@@ -107,11 +87,11 @@ import Testing
     terminal.enter(
       "lwkt.create(function() x = 1 end)",
       until: "thread function assigns 'x', a local of its creator")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("incomplete input goes on, indented, and is edited as one block") func blocks() throws {
-    let terminal = try start()
+    let terminal = try PseudoTerminal.ready()
     terminal.type("for i = 1, 2 do\r")
     terminal.wait(lastLine: ">>   ")
     terminal.type("print(i)\r")
@@ -122,7 +102,7 @@ import Testing
     terminal.type("\u{1b}[A")
     terminal.wait { $0.lines.suffix(3) == ["> for i = 1, 3 do", ">>   print(i)", ">> end"] }
     leaveBlock(terminal)
-    leave(terminal)
+    terminal.leave()
   }
 
   private func leaveBlock(_ terminal: PseudoTerminal) {
@@ -131,17 +111,17 @@ import Testing
   }
 
   @Test("a paste is one block") func paste() throws {
-    let terminal = try start()
+    let terminal = try PseudoTerminal.ready()
     terminal.type("\u{1b}[200~print(1)\nprint(\n2)\n\u{1b}[201~")
     terminal.wait(lastLine: ">> ")
     #expect(terminal.screen.lines.suffix(4) == ["> print(1)", ">> print(", ">> 2)", ">>"])
     terminal.type("\r")
     terminal.wait(for: "1\n2\n>")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("output of other threads appears above a half-typed line") func output() throws {
-    let terminal = try start(columns: 40)
+    let terminal = try PseudoTerminal.ready(columns: 40)
     terminal.enter(
       "p = lwkt.port('out') lwkt.create(function() local port = lwkt.lookup('out') "
         + "while true do io.write(port:recv()) io.flush() end end) return p", until: "\nport ")
@@ -160,24 +140,24 @@ import Testing
     terminal.wait { $0.text.contains("\nab\nc\n> 1 + 1") }
     terminal.type("\r")
     terminal.wait(for: "> 1 + 1\n2\n>")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("errors of other threads are numbered, and shown whole when asked for") func background()
     throws
   {
-    let terminal = try start()
+    let terminal = try PseudoTerminal.ready()
     terminal.enter("lwkt.create({name = 'w'}, function() error('lost') end)", until: "thread 1.1")
     terminal.type("half")
     terminal.wait(for: "[1] thread 1.1 (w) died: stdin:1: lost\n> half")
     terminal.type("\u{15}")
     terminal.enter(":err", until: "1 background errors")
     terminal.enter(":err 1", until: "stack traceback:")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("Ctrl-C stops the evaluation and nothing else") func interrupt() throws {
-    let terminal = try start()
+    let terminal = try PseudoTerminal.ready()
     terminal.enter(
       "for i = 1, 1000 do lwkt.create(function() while true do end end) end", until: "\n>")
     terminal.wait(lastLine: "> ")
@@ -194,13 +174,13 @@ import Testing
       terminal.wait(lastLine: "> ")
     }
     terminal.enter("#lwkt.threads()", until: "1001")
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("Ctrl-C that comes while the driver is at work on a block is told of") func interruptEarly()
     throws
   {
-    let terminal = try start()
+    let terminal = try PseudoTerminal.ready()
     let numbers = String(repeating: "1,", count: 3000)
     for _ in 1...3 {
       terminal.type("\u{1b}[200~local t = {" + numbers + "} while true do end\u{1b}[201~\r")
@@ -212,26 +192,26 @@ import Testing
       terminal.type("\u{c}")
       terminal.wait { $0.lines.first == ">" && $0.row == 0 }
     }
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("history is kept across runs and searched") func history() throws {
-    let first = try start()
+    let first = try PseudoTerminal.ready()
     first.enter("remembered = 1 +", until: ">>")
     first.enter("1", until: ">")
     first.wait(lastLine: "> ")
-    leave(first, keeping: true)
-    let second = try start(folder: first.folder)
+    first.leave(keeping: true)
+    let second = try PseudoTerminal.ready(folder: first.folder)
     second.type("\u{12}rememb")
     second.wait(for: "(search) `rememb': remembered = 1 +\n>> 1")
     second.type("\u{7}rem\u{1b}[A")
     second.wait { $0.lines.suffix(2) == ["> remembered = 1 +", ">> 1"] }
     leaveBlock(second)
-    leave(second)
+    second.leave()
   }
 
   @Test("Tab completes and lists") func completion() throws {
-    let terminal = try start()
+    let terminal = try PseudoTerminal.ready()
     let cases: [(String, String)] = [
       ("string.rev\t", "> string.reverse"),
       ("lwkt.curthr\t", "> lwkt.curthread"),
@@ -257,11 +237,11 @@ import Testing
     terminal.type("longl\t")
     terminal.wait(lastLine: "> longlocal")
     leaveBlock(terminal)
-    leave(terminal)
+    terminal.leave()
   }
 
   @Test("resizing draws the block anew") func resize() throws {
-    let terminal = try start(columns: 60)
+    let terminal = try PseudoTerminal.ready(columns: 60)
     terminal.type("print('a line of some length')")
     terminal.wait(lastLine: "> print('a line of some length')")
     terminal.resize(columns: 20, rows: 24)
@@ -269,6 +249,6 @@ import Testing
     terminal.resize(columns: 60, rows: 24)
     terminal.wait(lastLine: "> print('a line of some length')")
     terminal.enter("", until: "a line of some length\n>")
-    leave(terminal)
+    terminal.leave()
   }
 }

@@ -98,6 +98,27 @@ final class PseudoTerminal {
     return path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
   }()
 
+  /// A prompt that is ready.
+  static func ready(
+    _ arguments: [String] = ["--workers", "2"], columns: Int = 80, rows: Int = 24,
+    folder: String? = nil, environment: [String: String] = ["NO_COLOR": "1"],
+    at location: SourceLocation = #_sourceLocation
+  ) throws -> PseudoTerminal {
+    let terminal = try PseudoTerminal(
+      arguments, columns: columns, rows: rows, folder: folder, environment: environment)
+    terminal.wait(lastLine: "> ", at: location)
+    return terminal
+  }
+
+  /// Leave the prompt by Ctrl-D; the terminal is as it was.
+  func leave(keeping: Bool = false, at location: SourceLocation = #_sourceLocation) {
+    wait(lastLine: "> ", at: location)
+    type("\u{4}")
+    #expect(end() == 0, "\(screen.text)", sourceLocation: location)
+    #expect(echoes, sourceLocation: location)
+    if !keeping { remove() }
+  }
+
   // MARK: keys
 
   func type(_ text: String) {
