@@ -205,7 +205,8 @@ func copyOutGraph(
 func copyIn(
   _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, owner: ObjectRef, prefix: Int32 = 0
 ) -> Int32 {
-  if payload.pointee.buffer == nil, lua_checkstack(L, 8) != 0 {
+  if payload.pointee.buffer == nil {
+    // Four values at most. Lua has made room for 20, as for every C function.
     var reader = SlotReader(payload)
     while reader.hasNext { reader.push(L, 0) }
     return prefix + Int32(truncatingIfNeeded: payload.pointee.count)
