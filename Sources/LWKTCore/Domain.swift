@@ -121,6 +121,24 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Are there several domains without threads? Own worker.
   public var hasSpareDomains: Bool { pointee.emptyDomains?.pointee.nextEmpty != nil }
 
+  /// An open domain with fewer than `limit` threads, all of which wait, or nil. By turns. Own worker, while
+  /// it runs none of them.
+  ///
+  /// - Complexity: O(domains)
+  public func restingDomainToFill(limit: Int) -> DomainRef? {
+    var candidate = pointee.domainBeingFilled ?? pointee.domains
+    for _ in 0..<pointee.domainCount {
+      guard let domain = candidate else { return nil }
+      let next = domain.pointee.next
+      if domain.pointee.isOpen, domain.pointee.runnable == 0, domain.pointee.threadCount < limit {
+        pointee.domainBeingFilled = next
+        return domain
+      }
+      candidate = next ?? pointee.domains
+    }
+    return nil
+  }
+
   /// An open domain with fewer than `limit` threads, or nil. The first `few` domains get threads by
   /// turns, so that they can move apart; later ones are filled one after the other. Own worker.
   ///
