@@ -193,7 +193,12 @@ struct FlatReader {
     case CopyTag.nil, CopyTag.itself: lua_pushnil(L)
     case CopyTag.false: lua_pushboolean(L, 0)
     case CopyTag.true: lua_pushboolean(L, 1)
-    case CopyTag.environment: lua_pushvalue(L, environment)
+    case CopyTag.environment:
+      if environment == CopyContext.standardGlobals {
+        lwkt_pushstandard(L)
+      } else {
+        lua_pushvalue(L, environment)
+      }
     case Payload.handleTag:
       if let object = ObjectRef(bitPattern: UInt(word)) { pushHandle(L, object) }
     case let tag:

@@ -135,24 +135,33 @@ private func needsGlobals(
   return false
 }
 
-/// Is all that the thread function can do with its globals to read standard ones? Then it needs no table
-/// of its own. `payload` is a new thread's.
+/// What a thread function can do with its globals.
+enum UseOfGlobals {
+  /// Nothing: it has no such upvalue.
+  case none
+  /// Read standard ones, so it needs no table of its own.
+  case standard
+  case any
+}
+
+/// `payload` is a new thread's.
 @inline(__always)
-func readsStandardGlobals(_ payload: UnsafeMutablePointer<Payload>) -> Bool {
-  guard var reader = FlatReader(payload) else { return false }
+func useOfGlobals(_ payload: UnsafeMutablePointer<Payload>) -> UseOfGlobals {
+  guard var reader = FlatReader(payload) else { return .any }
   let code = reader.code()
   for upvalue in 0..<Int(code.notes.pointee.upvalueCount) {
     if reader.tag == CopyTag.environment {
-      return !code.upvalues[upvalue].isTaken && !code.upvalues[upvalue].isChanged
+      let isOwn = code.upvalues[upvalue].isTaken || code.upvalues[upvalue].isChanged
+      return isOwn ? .any : .standard
     }
     reader.skip()
   }
-  return false
+  return .none
 }
 
 /// Push the function and the arguments of a new thread; `.values` counts both. The payload stays as
 /// it is. Globals that travel along are set in the table at `context.environment`, the new
-/// thread's.
+/// thread's; it may be `standardGlobals` if `useOfGlobals` says that it needs no others.
 ///
 /// On the stack of the new thread or any other of the heap. Needs 1 stack slot. Lua API that
 /// allocates: as `decodeValues`.
@@ -166,14 +175,13 @@ func decodeThread(
   guard lua_checkstack(L, Int32(reader.count) + 8) != 0 else {
     return failDecode(L, "no stack space")
   }
-  let environment = lua_absindex(L, context.environment)
+  let isStandard = context.environment == CopyContext.standardGlobals
+  let environment = isStandard ? context.environment : lua_absindex(L, context.environment)
   let code = reader.code()
   let upvalues = Int32(code.notes.pointee.upvalueCount)
   let usesFactory = canUseFactory(L, code, context.state)
-  guard usesFactory ? pushFactory(L, code, context.state) : pushFunction(L, code) else {
-    return .failed
-  }
-  let function = lua_gettop(L)
+  guard usesFactory || pushFunction(L, code) else { return .failed }
+  let function = lua_gettop(L) + (usesFactory ? 1 : 0)
   // Bit n: upvalue n + 1 is the function itself.
   var itself: UInt64 = 0
   var upvalue: Int32 = 1
@@ -183,7 +191,7 @@ func decodeThread(
     if !usesFactory { lua_setupvalue(L, function, upvalue) }
     upvalue += 1
   }
-  if usesFactory, !callFactory(L, upvalues, context.state) { return .failed }
+  if usesFactory, !makeClosure(L, code, upvalues, context.state) { return .failed }
   while itself != 0 {
     lua_pushvalue(L, function)
     lua_setupvalue(L, function, Int32(truncatingIfNeeded: itself.trailingZeroBitCount + 1))

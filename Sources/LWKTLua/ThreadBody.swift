@@ -49,11 +49,9 @@ package func firstTurn(
     failUnstarted(thread, "not enough memory for a Lua heap")
     return nil
   }
-  let main = heap.pointee.state
   let slot = heap.pointee.takeSlot()
-  // Nothing fails here: the allocator does not say no while Swift runs.
-  _ = lua_checkstack(main, 8)
-  let L = lwkt_newthread(main, slot, -1).unsafelyUnwrapped
+  // Nothing fails here: the allocator does not say no while Swift runs. The state's own stack is empty.
+  let L = lwkt_newthread(heap.pointee.state, slot, -1).unsafelyUnwrapped
   domain.add(thread)
   thread.pointee.slot = slot
   thread.pointee.machine = UnsafeMutableRawPointer(L)
@@ -67,15 +65,21 @@ package func firstTurn(
 private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
   let payload = addressOf(&thread.pointee.payload)
   let heap = LuaHeap.of(L)
-  let usesStandard = !heap.pointee.isMain && readsStandardGlobals(payload)
-  if usesStandard { lwkt_pushstandard(L) } else { lwkt_pushenvironment(L, thread.pointee.slot) }
-  let context = CopyContext(state: heap.pointee.copyState, environment: lua_gettop(L))
-  let result = decodeThread(L, payload, context: context)
-  switch result {
+  let use = heap.pointee.isMain ? .any : useOfGlobals(payload)
+  var environment = CopyContext.standardGlobals
+  if use == .any {
+    lwkt_pushenvironment(L, thread.pointee.slot)
+    environment = 1
+  }
+  let context = CopyContext(state: heap.pointee.copyState, environment: environment)
+  switch decodeThread(L, payload, context: context) {
   case .values(let count):
-    lua_rotate(L, 1, -1)
-    lwkt_pop(L, 1)
-    if usesStandard { lwkt_usestandard(L, thread.pointee.slot, 1) }
+    if use == .any {
+      lua_rotate(L, 1, -1)
+      lwkt_pop(L, 1)
+    } else if use == .standard {
+      lwkt_usestandard(L, thread.pointee.slot, 1)
+    }
     payload.dispose()
     return count - 1
   case .failed, .needsModule:
