@@ -302,6 +302,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         if !thread.regainTokens() { continue }
         note(.switch, of: thread)
       }
+      if pointee.preemptedAt != 0 { setAlarm() }
       runOnce(thread)
     }
   }
@@ -336,6 +337,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     case .preempted:
       count(.preemptions)
       note(.preempt, of: thread)
+      pointee.preemptedAt = max(pointee.coarseNow, 1)
       if thread.pointee.calmPriority != nil { thread.calmDown() }
       pointee.boosts = 0
       pointee.runQueue.append(thread)
@@ -371,6 +373,22 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     if pointee.host.pointee.phase.load(ordering: .acquiring) != HostPhase.running { drainThreads() }
     if pointee.runQueue.count > 1 { hintIdleWorkers() }
+  }
+
+  /// Threads compute here: the next one may, and the earliest timer may be due meanwhile. The monitor would
+  /// see that, if it has a core to run on: where all are taken the kernel lets it wait for some
+  /// milliseconds. So the kernel's own timer ends the turn. In the loop.
+  @inline(never)
+  private func setAlarm() {
+    if pointee.coarseNow &- pointee.preemptedAt > GlobalData.alarmsFor {
+      pointee.preemptedAt = 0
+      return
+    }
+    guard let due = pointee.timers.earliest, due != pointee.alarmedFor, !pointee.isObserved,
+      due <= pointee.coarseNow &+ GlobalData.alarmsAhead
+    else { return }
+    pointee.alarmedFor = due
+    lwkt_alarm_set(max(due, 1))
   }
 
   /// The threads that were sent first since the last time have run by now, or are about to; the other

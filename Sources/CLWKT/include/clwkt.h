@@ -77,6 +77,12 @@ int lwkt_futex_wait(const void *word, uint32_t expected, int64_t timeout_ns);
 /* Wake up to `count` sleepers of *word. Async-signal-safe. */
 void lwkt_futex_wake(const void *word, int count);
 
+/* Have the kernel send SIGURG to this kernel thread at a time of CLOCK_MONOTONIC in nanoseconds, not 0,
+ * instead of the time set before. Without a timer to be had it does nothing. */
+void lwkt_alarm_set(uint64_t at);
+/* Give the timer back, if there is one. */
+void lwkt_alarm_drop(void);
+
 /* Give this core to another kernel thread. */
 void lwkt_thread_yield(void);
 
