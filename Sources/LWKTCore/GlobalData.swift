@@ -27,10 +27,6 @@ public struct GlobalData: ~Copyable {
   var domainLastLeft: DomainRef?
   /// The clock as last read: nanoseconds.
   public internal(set) var coarseNow: UInt64 = 0
-  /// When a thread was preempted last, as long as that is not long ago; 0: so threads see to the clock
-  /// themselves. And the timer that the alarm is set for: see `setAlarm`.
-  var preemptedAt: UInt64 = 0
-  var alarmedFor: UInt64 = .max
   /// Switches until the loop looks at clock and ring again.
   var switchesToPoll = GlobalData.switchesPerPoll
   /// Threads woken to the head of the run queue, less the turns of others: see `scheduleFirst`.
@@ -90,10 +86,6 @@ public struct GlobalData: ~Copyable {
   var isDraining = false
 
   static let switchesPerPoll = 32
-  /// For so many nanoseconds after a thread was preempted there are alarms, and for timers that are due
-  /// within so many.
-  static let alarmsFor: UInt64 = 100_000_000
-  static let alarmsAhead: UInt64 = 20_000_000
   /// Nanoseconds between two questions for work, or two hints. Each that leads to nothing doubles the
   /// pause: a worker that has nothing to give should not be kept busy with saying so.
   static let shortestPause: UInt64 = 50_000
