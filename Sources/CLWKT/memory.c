@@ -272,6 +272,10 @@ void lwkt_blocks_give(enum lwkt_block_kind kind, void *first) {
 
 #else
 
+void *lwkt_span_take(void) { return aligned_alloc(LWKT_SPAN_BYTES, LWKT_SPAN_BYTES); }
+
+void lwkt_span_give(void *span) { free(span); }
+
 bool lwkt_spans_trim(void) { return false; }
 
 void *lwkt_blocks_take(enum lwkt_block_kind kind, size_t size, size_t *count) {

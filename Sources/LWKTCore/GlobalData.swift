@@ -24,6 +24,7 @@ public struct GlobalData: ~Copyable {
   public internal(set) var emptyDomains: DomainRef?
   /// See `domainToFill`.
   var domainBeingFilled: DomainRef?
+  var domainLastLeft: DomainRef?
   /// The clock as last read: nanoseconds.
   public internal(set) var coarseNow: UInt64 = 0
   /// Switches until the loop looks at clock and ring again.
@@ -39,9 +40,11 @@ public struct GlobalData: ~Copyable {
   var askedCPU = -1
   /// Where the next search for a worker to ask begins.
   var askNext: Int
-  /// Refusals in a row, and when to ask again.
+  /// Questions in a row that were of no use, and when to ask again.
   var refusals = 0
   var nextAsk: UInt64 = 0
+  /// When it was given the threads that it has not run out of since; 0: it has.
+  var giftSince: UInt64 = 0
   /// When it hints again that there is work here, and how long it pauses after that.
   var nextHint: UInt64 = 0
   var hintPause = GlobalData.shortestPause
@@ -230,6 +233,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   func unlink(_ domain: DomainRef) {
     if pointee.domainBeingFilled == domain { pointee.domainBeingFilled = domain.pointee.next }
+    if pointee.domainLastLeft == domain { pointee.domainLastLeft = nil }
     if pointee.examineNext == domain { pointee.examineNext = domain.pointee.next }
     if let next = domain.pointee.next { next.pointee.previous = domain.pointee.previous }
     if let previous = domain.pointee.previous {

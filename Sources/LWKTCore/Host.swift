@@ -112,10 +112,7 @@ public struct HostState: ~Copyable {
   /// `endThreads`. Futexes.
   let endedLoops = Atomic<UInt32>(0)
   let endedWaits = Atomic<UInt32>(0)
-  /// Threads that keep the program alive.
-  let liveThreads = Atomic<Int>(0)
-  /// All threads that have not ended.
-  let allThreads = Atomic<Int>(0)
+  let population = Population()
   /// When draining must be over: nanoseconds.
   let drainDeadline = Atomic<UInt64>(.max)
   /// Some thread's error went unnoticed.

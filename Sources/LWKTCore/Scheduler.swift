@@ -230,7 +230,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     case .begin:
       beginLocally(ipi.pointer.unsafelyUnwrapped.thread)
     case .wantWork:
-      giveWork(to: Int(ipi.value))
+      giveWork(to: ipi.value)
     case .giveWork:
       takeWork(ipi.pointer?.assumingMemoryBound(to: WorkPackage.self), from: Int(ipi.value))
     case .setPriority:
@@ -511,8 +511,17 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       _ = lwkt_futex_wait(shared.sleepWord, state, timeout)
     }
     wakeMyself(from: state)
-    // Perhaps somebody has work now.
-    pointee.nextAsk = 0
+    if hasBeenProdded { pointee.nextAsk = 0 }
+  }
+
+  /// Woken for nothing in particular: somebody has work.
+  private var hasBeenProdded: Bool {
+    let shared = pointee.shared
+    guard shared.pointee.attention.load(ordering: .relaxed) else { return false }
+    for word in 0..<4 where shared.pointee.pending[word].load(ordering: .relaxed) != 0 {
+      return false
+    }
+    return true
   }
 
   /// Has anybody left something here? Sequentially consistent: whoever left it before this looked finds

@@ -68,10 +68,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     object.retainObject()
     mycpuIfWorker?.note(.begin, object)
     let host = pointee.host
-    if host.pointee.allThreads.add(1, ordering: .relaxed).oldValue > 0 {
-      host.watch()
-    }
-    if !pointee.flags.contains(.daemon) { host.pointee.liveThreads.add(1, ordering: .relaxed) }
+    if host.pointee.population.add(isLive: !pointee.flags.contains(.daemon)) > 0 { host.watch() }
     let home = cpu
     if home != 0 { host.startWorkers(through: home) }
     guard let gd = mycpuIfWorker else {

@@ -12,13 +12,20 @@ import Synchronization
 struct WorkPackage {
   /// Threads without a domain, chained by `runNext`, the first to run first.
   var strays: ThreadRef?
+  var lastStray: ThreadRef?
   /// Chained by `next`.
   var domains: DomainRef?
   var threadCount = 0
 }
 
-/// Most threads in one answer, so that no worker is held up long by giving.
-private let mostGiven = 512
+/// Most runnable threads in one answer, so that no worker is held up long by giving: half a millisecond.
+private let mostGiven = 4096
+
+/// Nanoseconds that a gift has to last for to be worth more than the question.
+private let shortGift: UInt64 = 5_000
+
+/// In a `wantWork`, besides the asker's number: what he was given last did not last.
+private let wasShort: UInt = 1 << 16
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Own worker, idle: ask the next worker that has threads waiting, unless an answer is due or was
@@ -26,6 +33,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func askForWork() {
     let host = pointee.host
     let count = host.pointee.startedWorkers.load(ordering: .acquiring)
+    judgeGift()
     guard pointee.askedCPU < 0, count > 1,
       host.pointee.phase.load(ordering: .relaxed) == HostPhase.running,
       pointee.refusals == 0 || readClock() >= pointee.nextAsk
@@ -41,9 +49,25 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         pointee.askNext = candidate
         pointee.askedCPU = candidate
         self.count(.workRequests)
-        return sendIPI(IPI(.wantWork, nil, UInt(pointee.cpu)), to: candidate)
+        let value = UInt(pointee.cpu) | (pointee.refusals > 0 ? wasShort : 0)
+        return sendIPI(IPI(.wantWork, nil, value), to: candidate)
       }
     }
+  }
+
+  /// The worker has nothing to run: is that what it was last given, which was over at once? Then it does
+  /// not ask for more of that kind at once.
+  private func judgeGift() {
+    guard pointee.giftSince != 0 else { return }
+    let lasted = pointee.coarseNow &- pointee.giftSince
+    pointee.giftSince = 0
+    if lasted < shortGift { askLater() } else { pointee.refusals = 0 }
+  }
+
+  /// A question was of no use: the next one has to wait, each time longer.
+  private func askLater() {
+    pointee.refusals = min(pointee.refusals + 1, 6)
+    pointee.nextAsk = pointee.coarseNow &+ (GlobalData.shortestPause << UInt64(pointee.refusals))
   }
 
   /// There are threads waiting here: if somebody sleeps, tell him. Own worker, in the loop; looked at
@@ -71,7 +95,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// first, then whole domains with no more runnable threads than are wanted still. If one of its
   /// threads runs (`takeBack`), that one's domain stays. After a refusal hints are made less often.
   /// - Complexity: O(domains), and O(threads) of what is given.
-  func giveWork(to cpu: Int) {
+  func giveWork(to asker: UInt) {
+    let cpu = Int(asker & ~wasShort)
     let waiting = pointee.runQueue.count
     let current = lwktCurrentThread()
     // Half of what is runnable here, rounded up if one of ours runs besides.
@@ -93,26 +118,21 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       pointee.hintPause = min(2 * pointee.hintPause, GlobalData.longestPause)
       return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu)
     }
-    pointee.hintPause = GlobalData.shortestPause
+    pointee.hintPause =
+      asker & wasShort == 0
+      ? GlobalData.shortestPause : min(2 * pointee.hintPause, GlobalData.longestPause)
     publishLoad()
     count(.threadsGiven, UInt64(package.pointee.threadCount))
     release(package, to: cpu)
     sendIPI(IPI(.giveWork, UnsafeMutableRawPointer(package), UInt(pointee.cpu)), to: cpu)
   }
 
-  /// Threads that have not started, the newest first: they stand at the back.
+  /// Threads that have not started, the oldest first: what they create in their turn stays with them.
   private func packStrays(_ wanted: inout Int, into package: UnsafeMutablePointer<WorkPackage>) {
-    var left = wanted
-    var steps = 4 * mostGiven
-    pointee.runQueue.forEachFromTheBack { thread in
-      steps -= 1
-      if thread.domain == nil, !thread.pointee.flags.contains(.pinned) {
-        self.packStray(thread, into: package)
-        left -= 1
-      }
-      return left > 0 && steps > 0
+    while wanted > 0, let thread = pointee.runQueue.firstStray {
+      packStray(thread, into: package)
+      wanted -= 1
     }
-    wanted = left
   }
 
   /// Domains with runnable threads, as long as the whole is not more than wanted. One that is more,
@@ -138,8 +158,13 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.runQueue.remove(thread)
     unlink(thread)
     thread.pointee.registry = .inTransit
-    thread.pointee.runNext = package.pointee.strays
-    package.pointee.strays = thread
+    thread.pointee.runNext = nil
+    if let last = package.pointee.lastStray {
+      last.pointee.runNext = thread
+    } else {
+      package.pointee.strays = thread
+    }
+    package.pointee.lastStray = thread
     package.pointee.threadCount += 1
   }
 
@@ -190,15 +215,16 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func takeWork(_ package: UnsafeMutablePointer<WorkPackage>?, from cpu: Int) {
     if pointee.askedCPU == cpu {
       pointee.askedCPU = -1
-      if package != nil { forgetWakings() }
+      readClock()
+      if package != nil {
+        forgetWakings()
+        pointee.giftSince = pointee.coarseNow
+      }
     }
     guard let package else {
       pointee.askNext = cpu + 1
-      pointee.refusals = min(pointee.refusals + 1, 6)
-      pointee.nextAsk = readClock() &+ (GlobalData.shortestPause << UInt64(pointee.refusals))
-      return
+      return askLater()
     }
-    pointee.refusals = 0
     count(.threadsTaken, UInt64(package.pointee.threadCount))
     var thread = package.pointee.strays
     while let current = thread {
