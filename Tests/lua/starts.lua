@@ -130,4 +130,35 @@ do
   end, "ports of refused starts go")
 end
 
+-- What a thread begins with stands apart while that is made: finalisers that this sets off run on the
+-- thread's behalf and try to wait, modules receive while they are loaded.
+do
+  local list = {}
+  for i = 1, 2000 do list[i] = { i, tostring(i) } end
+  local function litter()
+    for _ = 1, 300 do
+      setmetatable({}, { __gc = function() pcall(lwkt.sleep, 0) pcall(lwkt.recv, 0) end })
+    end
+  end
+  local function sum(list)
+    local sum = 0
+    for i = 1, #list do sum = sum + list[i][1] + list[i][2] end
+    return sum
+  end
+  for _ = 1, check.many(200) do
+    check.join(lwkt.create(litter))
+    check.eq(check.join(lwkt.create(sum, list)), 4002000, "a start during which finalisers wait")
+  end
+
+  local port = lwkt.port("starts.receiving")
+  port:send(0)
+  local receiving = require "modules.receiving"
+  local threads = {}
+  for i = 1, 60 do threads[i] = lwkt.create(function(n) return receiving.get() ~= nil, n end, i) end
+  for i = 1, 60 do port:send(i) end
+  for i = 1, 60 do
+    check.deep({ check.join(threads[i]) }, { true, i }, "a module that receives")
+  end
+end
+
 print "ok"

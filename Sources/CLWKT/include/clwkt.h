@@ -34,7 +34,8 @@ struct lwkt_percpu {
   void *td;                 /* the LWKT thread that runs now, NULL in the loop */
   void *base_L;             /* the running thread's own coroutine, NULL outside Lua */
   void *volatile running_L; /* the lua_State executing now, NULL outside Lua */
-  int switch_kind;          /* enum lwkt_switch_kind of the switch in progress */
+  int switch_kind;          /* enum lwkt_switch_kind of the switch in progress; NONE in the loop, where
+                             * finalisers may run coroutines */
   void *stack;              /* the spare stack the loop runs on, NULL on the thread's own */
   void *left_stack;         /* the one just left, between unpark and park's return */
   int swift_depth;          /* > 0 while Swift runs below Lua: the allocator must not fail */
