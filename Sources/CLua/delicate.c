@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { LEVELS = 100 };
+enum { LEVELS = 100, HANDLER_LEVELS = 1000, PLACE_IN_XPCALL = 4 };
 
 /* The same in every heap. Each that is opened stores them, relaxed. */
 static _Atomic(lua_CFunction) plain_pcall, plain_xpcall;
@@ -32,7 +32,9 @@ static int place_of_callee(lua_State *L, lua_Debug *ar) {
   lua_CFunction function = lua_tocfunction(L, -1);
   lwkt_pop(L, 1);
   if (function == NULL) return 0;
-  if (function == atomic_load_explicit(&plain_xpcall, memory_order_relaxed)) return 4;
+  if (function == atomic_load_explicit(&plain_xpcall, memory_order_relaxed)) {
+    return PLACE_IN_XPCALL;
+  }
   bool has_two = function == lwkt_token_with ||
                  function == atomic_load_explicit(&plain_pcall, memory_order_relaxed);
   return has_two ? 2 : 0;
@@ -57,6 +59,32 @@ bool lwkt_is_delicate(lua_State *L) {
     lua_getinfo(L, "nS", &ar);
     if (level == 0 && strcmp(ar.source, lwkt_prelude_source) == 0) return true;
     if (is_close(&ar) || (level > 0 && is_unwinding(L, &ar))) return true;
+  }
+  return false;
+}
+
+/* Is the function of `level`, the handler of an xpcall, at the top of the stack? */
+static bool has_function(lua_State *L, int level) {
+  lua_Debug ar;
+  if (!lua_getstack(L, level, &ar)) return false;
+  lua_getinfo(L, "f", &ar);
+  bool is_same = lua_rawequal(L, -1, -2);
+  lwkt_pop(L, 1);
+  return is_same;
+}
+
+/* The innermost protected call decides: what is raised ends there. */
+bool lwkt_in_handler(lua_State *L) {
+  lua_Debug ar;
+  if (!lua_checkstack(L, 4)) return false;
+  for (int level = 1; level < HANDLER_LEVELS && lua_getstack(L, level, &ar); level++) {
+    int place = place_of_callee(L, &ar);
+    if (place == 0) continue;
+    if (place != PLACE_IN_XPCALL || lua_getlocal(L, &ar, 2) == NULL) return false;
+    bool is_running = false;
+    for (int above = 0; above < level && !is_running; above++) is_running = has_function(L, above);
+    lwkt_pop(L, 1);
+    return is_running;
   }
   return false;
 }

@@ -245,10 +245,20 @@ static void raise_error(lua_State *L, const char *text) {
   luaL_error(L, text);
 }
 
+/* An error that is raised in a message handler calls the handler again, where no hook would be called any
+ * more. Only an error of memory ends it, and the `xpcall` with it; this hook stays, and what is to be
+ * raised is raised there. No allocator has so much. */
+static void end_handler(lua_State *L) {
+  lwkt_reveal(L);
+  lua_sethook(L, preempt_hook, lua_gethookmask(L) | LUA_MASKCOUNT, 1);
+  lua_newuserdatauv(L, (size_t)1 << 62, 0);
+}
+
 /* A thread that is to stop and computes instead of waiting gets the error here. Inside a finaliser no
  * hook is called. */
 static void stop_if_due(lua_State *L) {
   if (!lwkt_s_must_unwind() || lwkt_is_delicate(L)) return;
+  if (lwkt_in_handler(L)) end_handler(L);
   lwkt_reveal(L);
   lwkt_call(L, lwkt_s_unwind);
 }
@@ -283,7 +293,10 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   struct lwkt_percpu *self = lwkt_percpu();
   if (self->base_L == NULL) return;
   if (lwkt_s_take_interrupt()) raise_error(L, "interrupted!");
-  if (lwkt_s_must_end()) raise_error(L, "aborted");
+  if (lwkt_s_must_end()) {
+    if (lwkt_in_handler(L)) end_handler(L);
+    raise_error(L, "aborted");
+  }
   stop_if_due(L);
   if (lwkt_in_finaliser(L) || !lwkt_s_may_preempt()) return;
   if (lwkt_can_yield(L)) {

@@ -269,4 +269,28 @@ do
   end
 end
 
+-- A message handler that never ends is ended, whatever it does, and the time is up where its xpcall returns.
+do
+  local function forever() while true do end end
+  local function caught() while true do pcall(error) end end
+  for name, handler in pairs { forever = forever, caught = caught } do
+    local function fail() return xpcall(error, handler) end
+    check.fails(lwkt.errno.ETIMEDOUT, name, lwkt.timeout(0.02, fail))
+    check.fails(lwkt.errno.ETIMEDOUT, name .. " in a coroutine",
+      lwkt.timeout(0.02, function() return coroutine.wrap(fail)() end))
+    check.fails(lwkt.errno.ETIMEDOUT, name .. " in another",
+      lwkt.timeout(0.02, function() return xpcall(error, fail) end))
+  end
+  -- A handler that is not running gets the error itself.
+  local seen
+  check.fails(lwkt.errno.ETIMEDOUT, "handled", lwkt.timeout(0.02, function()
+    xpcall(forever, function(err)
+      seen = err
+      return err
+    end)
+    forever()
+  end))
+  check.ok(tostring(seen):find("timed out", 1, true), seen)
+end
+
 check.done()

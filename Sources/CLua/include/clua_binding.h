@@ -181,6 +181,8 @@ int lwkt_yield_function(lua_State *L);
 /* Does `L` run code that an error from outside must not tear apart: a part of this library that is
  * written in Lua, or a `__close`? Looks a hundred calls up. [-0, +0, -] */
 bool lwkt_is_delicate(lua_State *L);
+/* Does the message handler of an `xpcall` run, as far as `L` shows? [-0, +0, -] */
+bool lwkt_in_handler(lua_State *L);
 /* Note which functions pcall and xpcall are. The standard libraries are open. [-0, +0, m] */
 void lwkt_note_protected_calls(lua_State *L);
 /* Install the handler of the preemption signal. Once a process. */
