@@ -104,10 +104,12 @@ int __sigaction(int number, const struct sigaction *action, struct sigaction *ol
 #endif
 #endif
 
-void lwkt_handle_signal(int number, void (*handler)(int)) {
-  struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+static void handle(int number, void (*handler)(int), int flags) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
   sigaction(number, &action, NULL);
 }
+
+void lwkt_handle_signal(int number, void (*handler)(int)) { handle(number, handler, SA_RESTART); }
 
 /* The beginning of a small file as text: false if there is none. Without stdio, which would cost more
  * than all the rest: this is done whenever a program starts. */
@@ -181,7 +183,8 @@ LWKT_ASYNC static void on_interrupt(int number) {
 void lwkt_catch_interrupt(void *word, void *attention) {
   atomic_store(&interrupt_attention, attention);
   atomic_store(&interrupt_word, word);
-  lwkt_handle_signal(SIGINT, on_interrupt);
+  /* What blocks, such as a read from a terminal, ends with EINTR, as in stock Lua. */
+  handle(SIGINT, on_interrupt, 0);
 }
 
 bool lwkt_was_interrupted(void) {

@@ -104,6 +104,20 @@ do
   print("long call chain", pcall(chain))
 end
 do
+  local most
+  debug.sethook(function()
+    debug.sethook()
+    local low, high = 1, 1000000
+    while low < high do
+      local middle = (low + high + 1) // 2
+      if pcall(table.unpack, {}, 1, middle) then low = middle else high = middle - 1 end
+    end
+    most = low
+  end, "l")
+  local x = 1
+  print("in a hook", most)
+end
+do
   local co = coroutine.wrap(function()
     local function f() return 1 + f() end
     local ok, e = pcall(f)
