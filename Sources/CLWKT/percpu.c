@@ -191,7 +191,17 @@ bool lwkt_was_interrupted(void) {
   return atomic_load_explicit(&was_interrupted, memory_order_relaxed);
 }
 
-void lwkt_keep_interrupts(void) { atomic_store(&never_kills, true); }
+static void on_broken_pipe(int number) { (void)number; }
+
+/* SIGPIPE has a handler that does nothing, since children would inherit that it is ignored. */
+void lwkt_keep_process(void) {
+  struct sigaction action;
+  atomic_store(&never_kills, true);
+  if (sigaction(SIGPIPE, NULL, &action) != 0 || action.sa_handler != SIG_DFL) return;
+  lwkt_handle_signal(SIGPIPE, on_broken_pipe);
+}
+
+bool lwkt_is_interrupt_untold(void) { return atomic_load(&was_interrupted); }
 
 bool lwkt_take_interrupt(void) {
   if (!lwkt_was_interrupted()) return false;
