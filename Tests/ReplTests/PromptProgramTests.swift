@@ -1,5 +1,6 @@
 // PromptProgramTests.swift: what programs do at a prompt, and to it.
 
+import Glibc
 import Testing
 
 @testable import lwkt_lua
@@ -129,7 +130,7 @@ import Testing
     terminal.enter(
       "do local pipe <close> = io.popen('true', 'w') lwkt.sleep(0.3) "
         + "print(pipe:write(('x'):rep(100000))) end",
-      until: "Broken pipe\t32\n>")
+      until: "Broken pipe     32\n>")
     // Children have the signal as usual.
     terminal.enter(
       "os.execute('yes | head -n 1; kill -PIPE $$')", until: "y\nnil     signal  13\n>")
@@ -161,7 +162,7 @@ import Testing
       }
       terminal.type("\u{15}")
     }
-    terminal.enter("lwkt.sys.write(1, '12345\n')", until: "12345\n6\n>")
+    terminal.enter("lwkt.sys.write(1, '12345\\n')", until: "12345\n6\n>")
     terminal.leave()
   }
 
