@@ -20,13 +20,15 @@ static bool is_base(lua_State *L) {
 
 enum { MUST_SWITCH = -2, FAILED = -1 };
 
-/* One `lua_resume`: its status, and how many values it has left on `co`. */
+/* One `lua_resume`: its status, and how many values it has left on `co`. What runs afterwards is L, but in a
+ * finaliser that was set off from the loop, which is outside Lua. */
 static inline int resume_once(lua_State *L, lua_State *co, int count, int *results) {
   struct lwkt_percpu *self = lwkt_percpu();
+  void *running = self->running_L;
   *lwkt_inside(co) = self->base_L;
   self->running_L = co;
   int status = lua_resume(co, L, count, results);
-  lwkt_percpu()->running_L = L;
+  lwkt_percpu()->running_L = running;
   return status;
 }
 
@@ -136,10 +138,11 @@ static int co_resume(lua_State *L) {
 /* Run what `co` has yet to close, on L's behalf: the status, with the error on `co`. */
 static int close_variables(lua_State *L, lua_State *co) {
   struct lwkt_percpu *self = lwkt_percpu();
+  void *running = self->running_L;
   *lwkt_inside(co) = self->base_L;
   self->running_L = co;
   int status = lua_resetthread(co);
-  lwkt_percpu()->running_L = L;
+  lwkt_percpu()->running_L = running;
   *lwkt_inside(co) = NULL;
   if (status != LUA_OK && lwkt_is_exit(co)) {
     lua_xmove(co, L, 1);

@@ -114,7 +114,6 @@ int lwkt_run(void *td, void *machine, int count) {
   int depth = self->swift_depth;
   int results;
   self->swift_depth = 0;
-  self->switch_kind = LWKT_SWITCH_NONE;
   self->base_L = L;
   self->running_L = L;
   int status = lua_resume(L, lwkt_resumer, count, &results);
@@ -123,6 +122,7 @@ int lwkt_run(void *td, void *machine, int count) {
   self->base_L = NULL;
   self->swift_depth = depth;
   int kind = self->switch_kind;
+  self->switch_kind = LWKT_SWITCH_NONE;
   if (status == LUA_YIELD) {
     if (kind == LWKT_SWITCH_WAIT) return LWKT_WAITING;
     if (kind == LWKT_SWITCH_PREEMPT) return LWKT_PREEMPTED;

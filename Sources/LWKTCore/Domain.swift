@@ -124,6 +124,30 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Are there several domains without threads? Own worker.
   public var hasSpareDomains: Bool { pointee.emptyDomains?.pointee.nextEmpty != nil }
 
+  /// An open domain with fewer than `limit` threads, all of which wait, or nil. By turns, but first where a
+  /// place was left last: see `domainToFill`. Own worker, while it runs none of them.
+  ///
+  /// - Complexity: O(domains)
+  public func restingDomainToFill(limit: Int) -> DomainRef? {
+    if let left = pointee.domainLastLeft {
+      pointee.domainLastLeft = nil
+      if left.pointee.isOpen, left.pointee.runnable == 0, left.pointee.threadCount < limit {
+        return left
+      }
+    }
+    var candidate = pointee.domainBeingFilled ?? pointee.domains
+    for _ in 0..<pointee.domainCount {
+      guard let domain = candidate else { return nil }
+      let next = domain.pointee.next
+      if domain.pointee.isOpen, domain.pointee.runnable == 0, domain.pointee.threadCount < limit {
+        pointee.domainBeingFilled = next
+        return domain
+      }
+      candidate = next ?? pointee.domains
+    }
+    return nil
+  }
+
   /// An open domain with fewer than `limit` threads, or nil. The place that was left last is taken first:
   /// a crowd of threads that are over at once does not go through the caches of dozens of heaps, and
   /// those that stay are as evenly spread as before. Else the first `few` domains get threads by turns, so

@@ -8,7 +8,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   // MARK: create
 
   /// Is there memory for another? A worker, before `make`.
-  public static var canBeMade: Bool { ObjectPools.hasThread(mycpu) }
+  public static var canBeMade: Bool { ThreadRef.hasBlock(mycpu) }
 
   /// A thread with one reference, the caller's, in nobody's queue until `begin`. `parent` names it;
   /// on the parent's worker while the parent runs, or with nil for a host's first threads. One of the
@@ -16,7 +16,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   public static func make(
     host: HostRef, parent: ThreadRef?, options: ThreadOptions, isOwn: Bool = false
   ) -> ThreadRef {
-    let thread = ObjectPools.allocateThread()
+    let thread = ThreadRef.allocateBlock()
     let number = parent?.nextChild() ?? (isOwn ? 0 : host.pointee.takeRootNumber())
     let parentPath = parent?.pointee.pathForChildren
     parentPath?.retain()
@@ -406,7 +406,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.parentPath?.release()
     pointee.createdAt?.release()
     deinitialize(count: 1)
-    ObjectPools.freeThread(self)
+    freeBlock()
   }
 
   // MARK: the built-in port

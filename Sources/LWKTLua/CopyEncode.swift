@@ -19,6 +19,15 @@ struct CopyContext {
 
   /// In place of that: the standard globals of the heap will do.
   static var standardGlobals: Int32 { 0 }
+
+  @inline(__always)
+  func pushEnvironment(_ L: LuaState) {
+    if environment == Self.standardGlobals {
+      lwkt_pushstandard(L)
+    } else {
+      lua_pushvalue(L, environment)
+    }
+  }
 }
 
 /// How a node was found, for the path in a refusal.

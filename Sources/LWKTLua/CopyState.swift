@@ -16,6 +16,8 @@ struct CopyState {
   // Places in the heap's registry; 0 before the first use.
   /// The table of standard globals.
   let standard: Int32
+  /// Where that table is.
+  let standardAddress: UnsafeRawPointer?
   /// `package.loaded`.
   fileprivate(set) var loaded: Int32 = 0
   /// Lua function to code record, weak keys.
@@ -52,13 +54,18 @@ struct CopyState {
   /// The state for the heap of `L`, whose standard globals are the table at `standard`.
   /// Needs 2 stack slots. Lua API that allocates: `luaL_ref`.
   static func open(_ L: LuaState, standard: Int32) -> UnsafeMutablePointer<CopyState> {
+    let address = lua_topointer(L, standard)
     lua_pushvalue(L, standard)
     let state = UnsafeMutablePointer<CopyState>.allocate(capacity: 1)
-    state.initialize(to: CopyState(standard: luaL_ref(L, registryIndex)))
+    state.initialize(
+      to: CopyState(standard: luaL_ref(L, registryIndex), standardAddress: address))
     return state
   }
 
-  private init(standard: Int32) { self.standard = standard }
+  private init(standard: Int32, standardAddress: UnsafeRawPointer?) {
+    self.standard = standard
+    self.standardAddress = standardAddress
+  }
 
   /// Free the state of a heap. Only after `lua_close`, whose finalisers may still copy values.
   static func close(_ state: UnsafeMutablePointer<CopyState>) {

@@ -28,7 +28,7 @@ func pushClosed(_ L: LuaState, _ port: PortRef) -> Int32 {
 }
 
 /// `target:send(...)`: one way.
-@inline(__always)
+@inline(never)
 private func send(_ L: LuaState) -> Int32 {
   guard let target = target(L, 1) else { return badType(L, 1, "port") }
   if target.port.pointee.kind == .sysport { return sysportSend(L, .send) }
