@@ -62,13 +62,16 @@ let package = Package(
     // Runs the built command; that it depends on it has it built first.
     .testTarget(
       name: "CommandTests",
-      dependencies: ["lwkt-lua", "lwkt-docs", "EmbedExample", "LWKTLua", "CModule"],
+      dependencies: ["lwkt-lua", "lwkt-docs", "EmbedExample", "LWKTLua", "CModule", "Support"],
       swiftSettings: swiftSettings),
     // A module in C, loaded by a test.
     .target(name: "CModule", path: "Tests/CModule", cSettings: cSettings),
     // The prompt: its parts, and the whole of it in a pseudo-terminal.
     .testTarget(
-      name: "ReplTests", dependencies: ["lwkt-lua", "CLWKT"], swiftSettings: swiftSettings),
+      name: "ReplTests", dependencies: ["lwkt-lua", "CLWKT", "Support"],
+      swiftSettings: swiftSettings),
+    // What both of them need.
+    .target(name: "Support", path: "Tests/Support", swiftSettings: swiftSettings),
     // What an embedder writes: a small program with Lua in it, run by a test.
     .executableTarget(
       name: "EmbedExample", dependencies: ["LWKTLua"], path: "Tests/EmbedExample",

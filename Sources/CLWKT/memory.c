@@ -25,6 +25,14 @@ void lwkt_out_of_memory(size_t bytes) {
   _exit(EXIT_FAILURE);
 }
 
+/* Where the Swift library finds no memory it would crash with a dump of all threads. The command's linker
+ * has it call this instead: see link/ld. */
+_Noreturn void __wrap__ZN5swift28swift_abortAllocationFailureEmm(size_t bytes, size_t alignment);
+void __wrap__ZN5swift28swift_abortAllocationFailureEmm(size_t bytes, size_t alignment) {
+  (void)alignment;
+  lwkt_out_of_memory(bytes);
+}
+
 bool lwkt_keeps_blocks(void) {
 #ifdef LWKT_PLAIN_MALLOC
   return false;
@@ -271,6 +279,10 @@ void lwkt_blocks_give(enum lwkt_block_kind kind, void *first) {
 }
 
 #else
+
+void *lwkt_span_take(void) { return aligned_alloc(LWKT_SPAN_BYTES, LWKT_SPAN_BYTES); }
+
+void lwkt_span_give(void *span) { free(span); }
 
 bool lwkt_spans_trim(void) { return false; }
 

@@ -8,17 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Registry: object -> handle, weak values; at the number of a kind its metatable, which the registry
- * holds too. A number, since each handle that is pushed is looked for here; a negative one, since
- * luaL_ref gives out the others. */
-enum { HANDLES = -1 };
+/* In the registry, at `handles` of the heap: object -> handle, weak values; at the number of a kind its
+ * metatable, which the registry holds too. */
+static void push_handles(lua_State *L) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->handles);
+}
+
 static const char handle_keys[LWKT_KINDS]; /* registry: the metatable of each kind */
 
 /* Every argument of every call is asked whether it is a handle, so the answer is in the block itself:
  * no other userdata has this size and one of these addresses in it. */
 const char lwkt_handle_marks[LWKT_HANDLE_MARKS];
 
-/* The table of handles is at the top. [-0, +1, m] */
+/* Push a new handle, and the table of handles. [-0, +2, m] */
 static void new_handle(lua_State *L, void *object, int kind, enum lwkt_handle_mark mark) {
   struct lwkt_heap *heap = lwkt_heap_of(L);
   heap->making_handle = true;
@@ -26,8 +28,9 @@ static void new_handle(lua_State *L, void *object, int kind, enum lwkt_handle_ma
   handle->object = object;
   handle->mark = &lwkt_handle_marks[mark];
   if (mark == LWKT_AWAITED) heap->awaited++;
-  lua_rawgeti(L, -2, kind);
-  lua_setmetatable(L, -2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->handles);
+  lua_rawgeti(L, -1, kind);
+  lua_setmetatable(L, -3);
 }
 
 /* The length says first that it is a userdata, or a string or table that has no address. */
@@ -41,21 +44,23 @@ static struct lwkt_handle *to_handle(lua_State *L, int index) {
 
 void lwkt_handle_open(lua_State *L) {
   lua_createtable(L, LWKT_KINDS, 8);
+  lua_pushvalue(L, -1);
+  lwkt_heap_of(L)->handles = luaL_ref(L, LUA_REGISTRYINDEX);
   new_handle(L, NULL, 0, LWKT_HOLDER);
   if (lwkt_heap_of(L)->making_handle) {
     fprintf(stderr, "lwkt: this Lua lays out its userdata in another way than LWKT_USERDATA_HEAD\n");
     abort();
   }
-  lua_pop(L, 1);
+  lua_pop(L, 2);
   lua_createtable(L, 0, 1);
   lua_pushstring(L, "v");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  lua_rawseti(L, LUA_REGISTRYINDEX, HANDLES);
+  lua_pop(L, 1);
 }
 
 void lwkt_handle_setmetatable(lua_State *L, int kind) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
+  push_handles(L);
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, kind);
   lua_pop(L, 1);
@@ -67,25 +72,23 @@ void *lwkt_tohandle(lua_State *L, int index) {
   return handle != NULL ? handle->object : NULL;
 }
 
-/* The table of handles is at the top: put a new handle, which it knows from now on, in its place. */
-static void push_first(lua_State *L, void *object, int kind) {
+void lwkt_pushfirst(lua_State *L, void *object, int kind) {
   bool is_awaited = kind == LWKT_KIND_PORT || kind == LWKT_KIND_MESSAGE;
   new_handle(L, object, kind, is_awaited ? LWKT_AWAITED : LWKT_LISTED);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, -3, object);
-  lua_copy(L, -1, -2);
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, -2, object);
   lwkt_pop(L, 1);
 }
 
 int lwkt_pushhandle(lua_State *L, void *object, int kind) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
+  push_handles(L);
   if (lua_rawgetp(L, -1, object) != LUA_TNIL) {
     lua_copy(L, -1, -2);
     lwkt_pop(L, 1);
     return 0;
   }
-  lwkt_pop(L, 1);
-  push_first(L, object, kind);
+  lwkt_pop(L, 2);
+  lwkt_pushfirst(L, object, kind);
   return 1;
 }
 
@@ -103,7 +106,7 @@ enum { MOST_EXAMINED = 4096 };
 bool lwkt_may_hold_up(lua_State *L) {
   size_t awaited = lwkt_heap_of(L)->awaited;
   bool does = false;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
+  push_handles(L);
   int base = lua_gettop(L);
   lua_pushnil(L);
   for (int left = MOST_EXAMINED; awaited > 0 && !does && left > 0 && lwkt_next(L, base); left--) {
@@ -119,15 +122,8 @@ bool lwkt_may_hold_up(lua_State *L) {
   return does || awaited > 0;
 }
 
-void lwkt_pushfirst(lua_State *L, void *object, int kind) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
-  push_first(L, object, kind);
-}
-
 void lwkt_pushholder(lua_State *L, void *object, int kind) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, HANDLES);
   new_handle(L, object, kind, LWKT_HOLDER);
-  lua_rotate(L, -2, 1);
   lwkt_pop(L, 1);
 }
 

@@ -190,7 +190,7 @@ bool lwkt_where(lua_State *L, const char **source, int *line) {
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0 && strcmp(ar.source, lwkt_prelude_source) != 0) {
+    if (ar.currentline > 0 && (ar.source[0] != '=' || strcmp(ar.source, lwkt_prelude_source) != 0)) {
       *source = ar.source;
       *line = ar.currentline;
       return true;

@@ -3,9 +3,8 @@
 
 #include <stdatomic.h>
 
-/* The note, a table in the registry: the package table; path and cpath as noted; and the names of its
- * fields, so that they need not be made. */
-enum { PACKAGE = 1, PATH, CPATH, PATH_NAME, CPATH_NAME, PRELOAD_NAME };
+/* The note, a table in the registry: the package table; path and cpath as noted. */
+enum { PACKAGE = 1, PATH, CPATH };
 
 static void push_note(lua_State *L) {
   struct lwkt_heap *heap = lwkt_heap_of(L);
@@ -13,19 +12,13 @@ static void push_note(lua_State *L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, heap->package_note);
     return;
   }
-  lua_createtable(L, PRELOAD_NAME, 0);
+  lua_createtable(L, CPATH, 0);
   lua_pushstring(L, LUA_LOADED_TABLE);
   lua_rawget(L, LUA_REGISTRYINDEX);
   lua_pushstring(L, "package");
   lua_rawget(L, -2);
   lua_rawseti(L, -3, PACKAGE);
   lwkt_pop(L, 1);
-  lua_pushstring(L, "path");
-  lua_rawseti(L, -2, PATH_NAME);
-  lua_pushstring(L, "cpath");
-  lua_rawseti(L, -2, CPATH_NAME);
-  lua_pushstring(L, "preload");
-  lua_rawseti(L, -2, PRELOAD_NAME);
   lua_pushvalue(L, -1);
   heap->package_note = luaL_ref(L, LUA_REGISTRYINDEX);
 }
@@ -56,60 +49,45 @@ void lwkt_package_set(lua_State *L, const char *field) {
   lwkt_pop(L, 2);
 }
 
-/* The note is at `note`, the package table at `note` + 1: push the field named by `name`. */
-static int push_field(lua_State *L, int note, int name) {
-  lua_rawgeti(L, note, name);
-  return lua_rawget(L, note + 1);
-}
+/* Each create asks, so it is asked on the shelf (slot.c). */
 
-static lua_Integer count_preload(lua_State *L, int note) {
+static lua_Integer count_preload(lua_State *shelf) {
   lua_Integer count = 0;
-  if (push_field(L, note, PRELOAD_NAME) == LUA_TTABLE) {
-    lua_pushnil(L);
-    while (lwkt_next(L, -2)) {
-      lwkt_pop(L, 1);
-      count++;
-    }
+  lua_pushnil(shelf);
+  while (lwkt_next(shelf, LWKT_SHELF_PRELOAD)) {
+    lwkt_pop(shelf, 1);
+    count++;
   }
-  lwkt_pop(L, 1);
   return count;
 }
 
-/* Is the field the very string that was noted? */
-static bool is_noted(lua_State *L, int note, int name, const char *noted) {
-  bool same = push_field(L, note, name) == LUA_TSTRING && lua_tolstring(L, -1, NULL) == noted;
-  lwkt_pop(L, 1);
-  return same;
+/* Push the field on the shelf: what it is, as an address. */
+static const void *look(lua_State *shelf, int name) {
+  lua_pushvalue(shelf, name);
+  lua_rawget(shelf, LWKT_SHELF_PACKAGE);
+  return lua_topointer(shelf, -1);
 }
 
 bool lwkt_package_changed(lua_State *L) {
   const struct lwkt_heap *heap = lwkt_heap_of(L);
-  push_note(L);
-  int note = lua_gettop(L);
-  lua_rawgeti(L, note, PACKAGE);
-  bool same = is_noted(L, note, PATH_NAME, heap->noted_path) &&
-              is_noted(L, note, CPATH_NAME, heap->noted_cpath) &&
-              count_preload(L, note) == heap->noted_preload;
-  lwkt_pop(L, 2);
-  return !same;
-}
-
-/* Note a field; the string, or NULL for what is none. */
-static const char *note_field(lua_State *L, int note, int name, int place) {
-  const char *text = push_field(L, note, name) == LUA_TSTRING ? lua_tolstring(L, -1, NULL) : NULL;
-  lua_rawseti(L, note, place);
-  return text;
+  lua_State *shelf = heap->shelf;
+  bool same = look(shelf, LWKT_SHELF_PATH_NAME) == heap->noted_path;
+  same = look(shelf, LWKT_SHELF_CPATH_NAME) == heap->noted_cpath && same;
+  lwkt_pop(shelf, 2);
+  return !same || count_preload(shelf) != heap->noted_preload;
 }
 
 void lwkt_package_note(lua_State *L) {
   struct lwkt_heap *heap = lwkt_heap_of(L);
+  lua_State *shelf = heap->shelf;
   push_note(L);
-  int note = lua_gettop(L);
-  lua_rawgeti(L, note, PACKAGE);
-  heap->noted_path = note_field(L, note, PATH_NAME, PATH);
-  heap->noted_cpath = note_field(L, note, CPATH_NAME, CPATH);
-  heap->noted_preload = count_preload(L, note);
-  lwkt_pop(L, 2);
+  heap->noted_path = look(shelf, LWKT_SHELF_PATH_NAME);
+  heap->noted_cpath = look(shelf, LWKT_SHELF_CPATH_NAME);
+  lua_xmove(shelf, L, 2);
+  lua_rawseti(L, -3, CPATH);
+  lua_rawseti(L, -2, PATH);
+  heap->noted_preload = count_preload(shelf);
+  lwkt_pop(L, 1);
 }
 
 void lwkt_package_preload(lua_State *L) {

@@ -11,15 +11,35 @@
  * thread's globals: a chunk that is loaded, a function that is received, a thread that is created. */
 #include "clua.h"
 
-void lwkt_open_slots(lua_State *L) {
-  struct lwkt_heap *heap = lwkt_heap_of(L);
+lua_State *lwkt_newkept(lua_State *L) {
+  lua_State *co = lua_newthread(L);
+  lua_sethook(co, NULL, 0, 0); /* it has inherited that of L */
+  *lwkt_inside(co) = co;
+  luaL_ref(L, LUA_REGISTRYINDEX);
+  return co;
+}
+
+/* The shelf is a coroutine that never runs. What each create and end of a thread looks at lies on its
+ * stack, at places that are known, and is looked at there: with the registry each look would begin
+ * with another. Nothing is called on it, nor anything done that collects garbage, so that no finaliser
+ * ever runs on it and the places are always the bottom of its stack. [-0, +0, m] */
+static lua_State *new_shelf(lua_State *L) {
+  lua_State *shelf = lwkt_newkept(L);
   lua_createtable(L, 8, 0);
-  heap->anchors = luaL_ref(L, LUA_REGISTRYINDEX);
   /* The package library's list of loaded C libraries. */
   lua_getfield(L, LUA_REGISTRYINDEX, "_CLIBS");
-  heap->reveals = !lua_istable(L, -1);
-  heap->libraries = luaL_ref(L, LUA_REGISTRYINDEX);
+  lwkt_heap_of(L)->reveals = !lua_istable(L, -1);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, -1, "package");
+  lua_remove(L, -2);
+  lua_pushstring(L, "path");
+  lua_pushstring(L, "cpath");
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  lua_xmove(L, shelf, LWKT_SHELF_PRELOAD);
+  return shelf;
 }
+
+void lwkt_open_slots(lua_State *L) { lwkt_heap_of(L)->shelf = new_shelf(L); }
 
 /* In the anchors: the coroutine of a slot, and its globals: the table, or the function that goes on with
  * the standard ones, or nothing as long as nobody has asked. */
@@ -27,22 +47,23 @@ static lua_Integer coroutine_at(int slot) { return 2 * (lua_Integer)slot + 1; }
 static lua_Integer globals_at(int slot) { return 2 * (lua_Integer)slot + 2; }
 
 lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, lwkt_heap_of(L)->anchors);
-  lua_State *co;
-  if (lua_rawgeti(L, -1, coroutine_at(slot)) == LUA_TTHREAD) {
-    co = lua_tothread(L, -1);
-    lwkt_pop(L, 1);
-  } else {
-    lwkt_pop(L, 1);
+  const struct lwkt_heap *heap = lwkt_heap_of(L);
+  lua_State *shelf = heap->shelf;
+  lua_rawgeti(shelf, LWKT_SHELF_ANCHORS, coroutine_at(slot));
+  lua_State *co = lua_tothread(shelf, -1);
+  lwkt_pop(shelf, 1);
+  if (co == NULL) {
     co = lua_newthread(L);
     *lwkt_inside(co) = co;
-    lua_rawseti(L, -2, coroutine_at(slot));
+    lua_xmove(L, shelf, 1);
+    lua_rawseti(shelf, LWKT_SHELF_ANCHORS, coroutine_at(slot));
   }
-  if (environment_of >= 0) {
+  /* In the main heap all have the same. */
+  if (environment_of >= 0 && heap->globals_meta != 0) {
     lwkt_pushenvironment(L, environment_of);
-    lua_rawseti(L, -2, globals_at(slot));
+    lua_xmove(L, shelf, 1);
+    lua_rawseti(shelf, LWKT_SHELF_ANCHORS, globals_at(slot));
   }
-  lwkt_pop(L, 1);
   return co;
 }
 
@@ -59,28 +80,26 @@ void lwkt_reveal(lua_State *co) {
 }
 
 /* May the coroutine be another thread's next? */
-static bool is_reusable(lua_State *L, const struct lwkt_heap *heap, lua_State *co) {
-  if (*lwkt_inside(co) != co || heap->reveals || lua_status(co) != LUA_OK) return false;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->libraries);
-  bool has_libraries = lua_rawlen(L, -1) > 0;
-  lwkt_pop(L, 1);
-  return !has_libraries;
+static bool is_reusable(const struct lwkt_heap *heap, lua_State *co) {
+  return *lwkt_inside(co) == co && !heap->reveals && lua_status(co) == LUA_OK &&
+         lua_rawlen(heap->shelf, LWKT_SHELF_LIBRARIES) == 0;
 }
 
-bool lwkt_dropthread(lua_State *L, lua_State *co, int slot, bool keep) {
-  const struct lwkt_heap *heap = lwkt_heap_of(L);
-  keep = keep && is_reusable(L, heap, co);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->anchors);
+bool lwkt_dropthread(lua_State *co, int slot, bool keep) {
+  const struct lwkt_heap *heap = lwkt_heap_of(co);
+  lua_State *shelf = heap->shelf;
+  keep = keep && is_reusable(heap, co);
   if (keep) {
     lua_settop(co, 0);
     if (lua_gethook(co) != NULL) lua_sethook(co, NULL, 0, 0); /* a preemption that came too late */
   } else {
-    lua_pushnil(L);
-    lua_rawseti(L, -2, coroutine_at(slot));
+    lua_pushnil(shelf);
+    lua_rawseti(shelf, LWKT_SHELF_ANCHORS, coroutine_at(slot));
   }
-  lua_pushnil(L);
-  lua_rawseti(L, -2, globals_at(slot));
-  lwkt_pop(L, 1);
+  if (heap->globals_meta != 0) {
+    lua_pushnil(shelf);
+    lua_rawseti(shelf, LWKT_SHELF_ANCHORS, globals_at(slot));
+  }
   return keep;
 }
 
@@ -122,19 +141,26 @@ void lwkt_pushenvironment(lua_State *L, int slot) {
     lwkt_pushstandard(L);
     return;
   }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->anchors);
-  if (lua_rawgeti(L, -1, globals_at(slot)) != LUA_TTABLE) make_environment(L, heap, slot);
+  lua_State *shelf = heap->shelf;
+  int type = lua_rawgeti(shelf, LWKT_SHELF_ANCHORS, globals_at(slot));
+  if (type == LUA_TTABLE) {
+    lua_xmove(shelf, L, 1);
+    return;
+  }
+  /* Made on L, where an allocator that says no is heard. */
+  lua_pushvalue(shelf, LWKT_SHELF_ANCHORS);
+  lua_insert(shelf, -2);
+  lua_xmove(shelf, L, 2);
+  make_environment(L, heap, slot);
   lua_copy(L, -1, -2);
   lwkt_pop(L, 1);
 }
 
 void lwkt_usestandard(lua_State *L, int slot, int function) {
-  const struct lwkt_heap *heap = lwkt_heap_of(L);
-  function = lua_absindex(L, function);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, heap->anchors);
+  lua_State *shelf = lwkt_heap_of(L)->shelf;
   lua_pushvalue(L, function);
-  lua_rawseti(L, -2, globals_at(slot));
-  lwkt_pop(L, 1);
+  lua_xmove(L, shelf, 1);
+  lua_rawseti(shelf, LWKT_SHELF_ANCHORS, globals_at(slot));
 }
 
 void lwkt_pushownenvironment(lua_State *L) {

@@ -41,6 +41,8 @@ static int switch_away(lua_State *L, int kind, lua_KFunction next) {
   if (lwkt_in_finaliser(L)) return next(L, LUA_YIELD, 0);
   lua_State *base = self->base_L;
   if (!lwkt_s_park(kind)) {
+    if (kind != LWKT_SWITCH_WAIT) return next(L, LUA_YIELD, 0);
+    lwkt_s_undo_wait();
     return luaL_error(L, "too many threads wait inside C functions that call back (the limit is "
                          "8192): wait outside sort comparators and the like");
   }
@@ -114,7 +116,6 @@ int lwkt_run(void *td, void *machine, int count) {
   int depth = self->swift_depth;
   int results;
   self->swift_depth = 0;
-  self->switch_kind = LWKT_SWITCH_NONE;
   self->base_L = L;
   self->running_L = L;
   int status = lua_resume(L, lwkt_resumer, count, &results);
@@ -123,6 +124,7 @@ int lwkt_run(void *td, void *machine, int count) {
   self->base_L = NULL;
   self->swift_depth = depth;
   int kind = self->switch_kind;
+  self->switch_kind = LWKT_SWITCH_NONE;
   if (status == LUA_YIELD) {
     if (kind == LWKT_SWITCH_WAIT) return LWKT_WAITING;
     if (kind == LWKT_SWITCH_PREEMPT) return LWKT_PREEMPTED;

@@ -82,7 +82,10 @@ extension UnsafeMutablePointer where Pointee == Domain {
     thread.pointee.domainAtomic.store(0, ordering: .relaxed)
     pointee.threadCount -= 1
     if thread.pointee.flags.contains(.pinned) { pointee.anchored -= 1 }
-    if pointee.threadCount == 0, pointee.isOpen { mycpu.listEmpty(self) }
+    guard pointee.isOpen else { return }
+    let gd = mycpu
+    gd.pointee.domainLastLeft = self
+    if pointee.threadCount == 0 { gd.listEmpty(self) }
   }
 
   /// Call `body` for each thread. Owner.
@@ -121,11 +124,41 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Are there several domains without threads? Own worker.
   public var hasSpareDomains: Bool { pointee.emptyDomains?.pointee.nextEmpty != nil }
 
-  /// An open domain with fewer than `limit` threads, or nil. The first `few` domains get threads by
-  /// turns, so that they can move apart; later ones are filled one after the other. Own worker.
+  /// An open domain with fewer than `limit` threads, all of which wait, or nil. By turns, but first where a
+  /// place was left last: see `domainToFill`. Own worker, while it runs none of them.
+  ///
+  /// - Complexity: O(domains)
+  public func restingDomainToFill(limit: Int) -> DomainRef? {
+    if let left = pointee.domainLastLeft {
+      pointee.domainLastLeft = nil
+      if left.pointee.isOpen, left.pointee.runnable == 0, left.pointee.threadCount < limit {
+        return left
+      }
+    }
+    var candidate = pointee.domainBeingFilled ?? pointee.domains
+    for _ in 0..<pointee.domainCount {
+      guard let domain = candidate else { return nil }
+      let next = domain.pointee.next
+      if domain.pointee.isOpen, domain.pointee.runnable == 0, domain.pointee.threadCount < limit {
+        pointee.domainBeingFilled = next
+        return domain
+      }
+      candidate = next ?? pointee.domains
+    }
+    return nil
+  }
+
+  /// An open domain with fewer than `limit` threads, or nil. The place that was left last is taken first:
+  /// a crowd of threads that are over at once does not go through the caches of dozens of heaps, and
+  /// those that stay are as evenly spread as before. Else the first `few` domains get threads by turns, so
+  /// that they can move apart; later ones are filled one after the other. Own worker.
   ///
   /// - Complexity: O(1) but for each domain that was found full.
   public func domainToFill(limit: Int, few: Int) -> DomainRef? {
+    if let left = pointee.domainLastLeft {
+      pointee.domainLastLeft = nil
+      if left.pointee.isOpen, left.pointee.threadCount < limit { return left }
+    }
     var candidate = pointee.domainBeingFilled ?? pointee.domains
     for _ in 0...pointee.domainCount {
       guard let domain = candidate else { return nil }

@@ -24,6 +24,7 @@ public struct GlobalData: ~Copyable {
   public internal(set) var emptyDomains: DomainRef?
   /// See `domainToFill`.
   var domainBeingFilled: DomainRef?
+  var domainLastLeft: DomainRef?
   /// The clock as last read: nanoseconds.
   public internal(set) var coarseNow: UInt64 = 0
   /// Switches until the loop looks at clock and ring again.
@@ -39,9 +40,11 @@ public struct GlobalData: ~Copyable {
   var askedCPU = -1
   /// Where the next search for a worker to ask begins.
   var askNext: Int
-  /// Refusals in a row, and when to ask again.
+  /// Questions in a row that were of no use, and when to ask again.
   var refusals = 0
   var nextAsk: UInt64 = 0
+  /// When it was given the threads that it has not run out of since; 0: it has.
+  var giftSince: UInt64 = 0
   /// When it hints again that there is work here, and how long it pauses after that.
   var nextHint: UInt64 = 0
   var hintPause = GlobalData.shortestPause
@@ -77,12 +80,12 @@ public struct GlobalData: ~Copyable {
   var examineNotBefore: UInt64 = 0
   /// Some of those it has met must be looked at again.
   var leavesUnexamined = false
-  /// Events that the listener has not been told of.
-  var events: [Event] = []
   /// This worker has told its threads that the program ends.
   var isDraining = false
 
   static let switchesPerPoll = 32
+  /// So many threads that have not started are worth a look at the other workers.
+  static let crowd = 16
   /// Nanoseconds between two questions for work, or two hints. Each that leads to nothing doubles the
   /// pause: a worker that has nothing to give should not be kept busy with saying so.
   static let shortestPause: UInt64 = 50_000
@@ -140,6 +143,11 @@ struct CPUShared: ~Copyable {
   let examined = Atomic<UInt64>(0)
   let counters: Counters
   private let padding1 = Padding()
+
+  /// Events that the listener has not been told of: the owner appends, and whoever ends the process may
+  /// take them. Guarded by the lock, a leaf, which nobody takes where nobody listens.
+  let eventLock = Spinlock()
+  var events: [Event] = []
 
   init() {
     pending = InlineArray { _ in Atomic(0) }
@@ -230,6 +238,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   func unlink(_ domain: DomainRef) {
     if pointee.domainBeingFilled == domain { pointee.domainBeingFilled = domain.pointee.next }
+    if pointee.domainLastLeft == domain { pointee.domainLastLeft = nil }
     if pointee.examineNext == domain { pointee.examineNext = domain.pointee.next }
     if let next = domain.pointee.next { next.pointee.previous = domain.pointee.previous }
     if let previous = domain.pointee.previous {

@@ -85,6 +85,9 @@ public struct HostState: ~Copyable {
   /// How many domains a worker makes before threads must share: enough of them to be moved one by one,
   /// but with workers beyond the cores no more in all, for each takes its part of the caches.
   public let ownDomains: Int
+  /// With so many domains a new thread goes to one whose threads all wait, if there is such a one: what
+  /// waits need not be moved one by one.
+  public let restingDomains: Int
   let spinNanoseconds: UInt64
   let ipiCapacity: Int
   private let sharedBlocks: UnsafeMutablePointer<CPUShared>
@@ -112,10 +115,7 @@ public struct HostState: ~Copyable {
   /// `endThreads`. Futexes.
   let endedLoops = Atomic<UInt32>(0)
   let endedWaits = Atomic<UInt32>(0)
-  /// Threads that keep the program alive.
-  let liveThreads = Atomic<Int>(0)
-  /// All threads that have not ended.
-  let allThreads = Atomic<Int>(0)
+  let population = Population()
   /// When draining must be over: nanoseconds.
   let drainDeadline = Atomic<UInt64>(.max)
   /// Some thread's error went unnoticed.
@@ -162,6 +162,7 @@ public struct HostState: ~Copyable {
     workerCount = workers
     cores = Host.usableCPUs
     ownDomains = max(48 * min(workers, cores) / workers, 8)
+    restingDomains = max(ownDomains / 3, 8)
     self.binding = binding
     self.policy = policy
     self.spinNanoseconds = spinNanoseconds
@@ -361,6 +362,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     gd.flushEvents()
     pointee.globalSlot(cpu).pointee.store(0, ordering: .releasing)
     gd.pointee.sysport?.close()
+    lwkt_alarm_drop()
     percpu.pointee.gd = nil
     gd.deinitialize(count: 1)
     gd.deallocate()

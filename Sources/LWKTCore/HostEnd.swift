@@ -36,7 +36,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     }
     // An embedder may have something to do for its threads at any time.
     guard phase == HostPhase.running, !pointee.isBackground, !isFrozen else { return }
-    guard pointee.liveThreads.load(ordering: .acquiring) > 0 else { return drain() }
+    guard pointee.population.hasLiveThreads else { return drain() }
     guard everythingIsCollected() else { return }
     if pointee.binding.outlivesDeadlocks {
       pointee.binding.reportDeadlock(deadlockReport())
@@ -61,7 +61,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
     pointee.drainDeadline.store(lwkt_nanotime() + 1_000_000_000, ordering: .releasing)
     pointee.monitor.wake()
     prodAll()
-    if pointee.allThreads.load(ordering: .sequentiallyConsistent) == 0 { stop() }
+    if pointee.population.isEmpty { stop() }
   }
 
   /// Workers leave their loops at once. Any kernel thread.
@@ -121,14 +121,41 @@ extension UnsafeMutablePointer where Pointee == HostState {
   /// A thread has ended. Its worker. Sequentially consistent, against `drain`: either that sees the
   /// last thread gone, or this sees that the host drains.
   func threadEnded(keptAlive: Bool) {
-    var programOver = false
-    if keptAlive {
-      programOver = pointee.liveThreads.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
-    }
-    let left = pointee.allThreads.subtract(1, ordering: .sequentiallyConsistent).newValue
-    if programOver, !pointee.isBackground { drain() }
-    if left == 0, pointee.phase.load(ordering: .sequentiallyConsistent) == HostPhase.draining {
+    let left = pointee.population.remove(isLive: keptAlive)
+    if keptAlive, left.live == 0, !pointee.isBackground { drain() }
+    if left.all == 0, pointee.phase.load(ordering: .sequentiallyConsistent) == HostPhase.draining {
       stop()
     }
+  }
+}
+
+/// How many threads there are: one word, since each thread that begins or ends changes it, on a cache
+/// line of its own, since every worker reads what stands beside it.
+struct Population: ~Copyable {
+  private let padding0 = InlineArray<8, UInt64>(repeating: 0)
+  /// In the lower half those that keep the program alive, in the upper half all that have not ended.
+  private let counts = Atomic<UInt64>(0)
+  private let padding1 = InlineArray<8, UInt64>(repeating: 0)
+
+  private static let one: UInt64 = 1 << 32
+
+  /// How many there were before.
+  @inline(__always)
+  borrowing func add(isLive: Bool) -> Int {
+    let change = Population.one + (isLive ? 1 : 0)
+    return Int(counts.add(change, ordering: .relaxed).oldValue >> 32)
+  }
+
+  /// What is left. Sequentially consistent, see `threadEnded`; whoever is the last sees all that the
+  /// others did before they ended.
+  borrowing func remove(isLive: Bool) -> (all: Int, live: Int) {
+    let change = Population.one + (isLive ? 1 : 0)
+    let left = counts.subtract(change, ordering: .sequentiallyConsistent).newValue
+    return (Int(left >> 32), Int(left & (Population.one - 1)))
+  }
+
+  var isEmpty: Bool { counts.load(ordering: .sequentiallyConsistent) == 0 }
+  var hasLiveThreads: Bool {
+    counts.load(ordering: .acquiring) & (Population.one - 1) != 0
   }
 }

@@ -101,7 +101,7 @@ extension UnsafeMutablePointer where Pointee == Message {
   public static func make(
     sender: ThreadRef?, payload: Payload, flags: Message.Flags = []
   ) -> MessageRef {
-    let message = ObjectPools.allocateMessage()
+    let message = MessageRef.allocateBlock()
     message.initialize(to: Message(sender: sender, payload: payload, flags: flags))
     sender?.object.retainObject()
     return message
@@ -148,7 +148,7 @@ extension UnsafeMutablePointer where Pointee == Message {
       answer.deallocate()
     }
     deinitialize(count: 1)
-    ObjectPools.freeMessage(self)
+    freeBlock()
   }
 
   /// Has the answer come? Any holder of a reference.

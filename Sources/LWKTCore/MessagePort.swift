@@ -92,7 +92,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     kind: Port.Kind, owner: ThreadRef? = nil, limit: Int = 0, name: Name? = nil, host: HostRef,
     id: UInt64? = nil
   ) -> PortRef {
-    let port = ObjectPools.allocatePort()
+    let port = PortRef.allocateBlock()
     port.initialize(
       to: Port(kind: kind, owner: owner, id: id ?? host.nextPortID(), host: host))
     if limit > 0 || name != nil { port.pointee.makeRarities(limit, name?.copy()) }
@@ -113,7 +113,7 @@ extension UnsafeMutablePointer where Pointee == Port {
     pointee.host.unregister(self)
     pointee.destroyRarities()
     deinitialize(count: 1)
-    ObjectPools.freePort(self)
+    freeBlock()
   }
 
   /// How reports name it: `port 12 (jobs)`.

@@ -360,7 +360,8 @@ extension UnsafeMutablePointer where Pointee == HostState {
     lwkt_interrupt(shared(cpu).pointee.kernelThread.load(ordering: .relaxed))
   }
 
-  /// Signal worker `cpu` that its thread should let go. The monitor.
+  /// Signal worker `cpu` that its thread should let go. The monitor, or another worker in its loop, which
+  /// `cpu` waits for before it ends.
   func preemptWorker(_ cpu: Int) {
     guard pointee.globalSlot(cpu).pointee.load(ordering: .acquiring) != 0 else { return }
     pointee.binding.preempt(pthread_t(shared(cpu).pointee.kernelThread.load(ordering: .relaxed)))

@@ -134,72 +134,75 @@ struct Depot: ~Copyable {
   }
 }
 
-/// The depots of a host.
-struct Depots: ~Copyable {
-  let threads = Depot(LWKT_BLOCK_THREAD)
-  let messages = Depot(LWKT_BLOCK_MESSAGE)
-  let ports = Depot(LWKT_BLOCK_PORT)
-  let calls = Depot(LWKT_BLOCK_CALL)
+/// What lives in blocks: there are a great many of them, made and gone all the time.
+protocol Pooled: ~Copyable {
+  static var kind: lwkt_block_kind { get }
 }
 
-/// A worker's free lists. Owner only.
+extension Thread: Pooled {
+  static var kind: lwkt_block_kind { LWKT_BLOCK_THREAD }
+}
+
+extension Message: Pooled {
+  static var kind: lwkt_block_kind { LWKT_BLOCK_MESSAGE }
+}
+
+extension Port: Pooled {
+  static var kind: lwkt_block_kind { LWKT_BLOCK_PORT }
+}
+
+extension SystemCall: Pooled {
+  static var kind: lwkt_block_kind { LWKT_BLOCK_CALL }
+}
+
+/// The depots of a host, by kind.
+struct Depots: ~Copyable {
+  fileprivate let depots = InlineArray<4, Depot> {
+    Depot(lwkt_block_kind(rawValue: UInt32($0)))
+  }
+}
+
+/// A worker's free lists, by kind. Owner only.
 struct ObjectPools: ~Copyable {
-  var threads = FreeList(LWKT_BLOCK_THREAD, size: MemoryLayout<Thread>.size)
-  var messages = FreeList(LWKT_BLOCK_MESSAGE, size: MemoryLayout<Message>.size)
-  var ports = FreeList(LWKT_BLOCK_PORT, size: MemoryLayout<Port>.size)
-  var calls = FreeList(LWKT_BLOCK_CALL, size: MemoryLayout<SystemCall>.size)
-
-  static func allocateMessage() -> MessageRef {
-    guard let gd = mycpuIfWorker else { return newBlock(LWKT_BLOCK_MESSAGE) }
-    return gd.pointee.pools.messages.pop(gd.pointee.host.pointee.depots.messages)
-      .bindMemory(to: Message.self, capacity: 1)
+  fileprivate var lists = InlineArray<4, FreeList> {
+    let kind = lwkt_block_kind(rawValue: UInt32($0))
+    return FreeList(kind, size: ObjectPools.size(of: kind))
   }
 
-  static func freeMessage(_ message: MessageRef) {
-    guard let gd = mycpuIfWorker else { return giveBlock(LWKT_BLOCK_MESSAGE, message) }
-    gd.pointee.pools.messages.push(
-      UnsafeMutableRawPointer(message), gd.pointee.host.pointee.depots.messages)
+  private static func size(of kind: lwkt_block_kind) -> Int {
+    switch kind {
+    case Thread.kind: MemoryLayout<Thread>.size
+    case Message.kind: MemoryLayout<Message>.size
+    case Port.kind: MemoryLayout<Port>.size
+    default: MemoryLayout<SystemCall>.size
+    }
   }
+}
 
-  static func allocateThread() -> ThreadRef {
-    guard let gd = mycpuIfWorker else { return newBlock(LWKT_BLOCK_THREAD) }
-    return gd.pointee.pools.threads.pop(gd.pointee.host.pointee.depots.threads)
-      .bindMemory(to: Thread.self, capacity: 1)
-  }
-
-  /// Is there memory for another thread? A worker, for itself.
+extension UnsafeMutablePointer where Pointee: Pooled & ~Copyable {
   @inline(__always)
-  static func hasThread(_ gd: GlobalDataRef) -> Bool {
-    gd.pointee.pools.threads.hasBlock(gd.pointee.host.pointee.depots.threads)
+  private static var index: Int { Int(Pointee.kind.rawValue) }
+
+  /// Memory for one, not initialized. Any kernel thread.
+  @inline(__always)
+  static func allocateBlock() -> Self {
+    guard let gd = mycpuIfWorker else { return newBlock(Pointee.kind) }
+    return gd.pointee.pools.lists[index].pop(gd.pointee.host.pointee.depots.depots[index])
+      .bindMemory(to: Pointee.self, capacity: 1)
   }
 
-  static func freeThread(_ thread: ThreadRef) {
-    guard let gd = mycpuIfWorker else { return giveBlock(LWKT_BLOCK_THREAD, thread) }
-    gd.pointee.pools.threads.push(
-      UnsafeMutableRawPointer(thread), gd.pointee.host.pointee.depots.threads)
+  /// Is there memory for another one? A worker, for itself.
+  @inline(__always)
+  static func hasBlock(_ gd: GlobalDataRef) -> Bool {
+    gd.pointee.pools.lists[index].hasBlock(gd.pointee.host.pointee.depots.depots[index])
   }
 
-  static func allocatePort() -> PortRef {
-    guard let gd = mycpuIfWorker else { return newBlock(LWKT_BLOCK_PORT) }
-    return gd.pointee.pools.ports.pop(gd.pointee.host.pointee.depots.ports)
-      .bindMemory(to: Port.self, capacity: 1)
-  }
-
-  static func freePort(_ port: PortRef) {
-    guard let gd = mycpuIfWorker else { return giveBlock(LWKT_BLOCK_PORT, port) }
-    gd.pointee.pools.ports.push(
-      UnsafeMutableRawPointer(port), gd.pointee.host.pointee.depots.ports)
-  }
-
-  static func allocateCall() -> SystemCallRef {
-    guard let gd = mycpuIfWorker else { return newBlock(LWKT_BLOCK_CALL) }
-    return gd.pointee.pools.calls.pop(gd.pointee.host.pointee.depots.calls)
-      .bindMemory(to: SystemCall.self, capacity: 1)
-  }
-
-  static func freeCall(_ call: SystemCallRef) {
-    guard let gd = mycpuIfWorker else { return giveBlock(LWKT_BLOCK_CALL, call) }
-    gd.pointee.pools.calls.push(UnsafeMutableRawPointer(call), gd.pointee.host.pointee.depots.calls)
+  /// Deinitialized. Any kernel thread.
+  @inline(__always)
+  func freeBlock() {
+    guard let gd = mycpuIfWorker else { return giveBlock(Pointee.kind, self) }
+    gd.pointee.pools.lists[Self.index].push(
+      UnsafeMutableRawPointer(self), gd.pointee.host.pointee.depots.depots[Self.index])
   }
 }
 

@@ -7,8 +7,12 @@ struct RunQueue: ~Copyable {
   /// Bit p set: there are threads of priority p.
   private(set) var occupied: UInt32 = 0
   private(set) var count = 0
-  /// How many of them have no domain yet.
+  /// How many of them could leave one by one: they have no domain yet and are not pinned.
   private(set) var strays = 0
+  /// These, in the order they came, linked by `domainNext` and `domainPrevious`: so they are at hand
+  /// however many others stand before and behind them.
+  private(set) var firstStray: ThreadRef?
+  private var lastStray: ThreadRef?
   private let queues: UnsafeMutablePointer<Ends>
 
   init() {
@@ -28,9 +32,26 @@ struct RunQueue: ~Copyable {
     if let domain = thread.domain {
       domain.pointee.runnable += change
       domain.pointee.collection.turns &+= 1
-    } else {
+    } else if !thread.pointee.flags.contains(.pinned) {
       strays += change
+      if change > 0 { linkStray(thread) } else { unlinkStray(thread) }
     }
+  }
+
+  @inline(__always)
+  private mutating func linkStray(_ thread: ThreadRef) {
+    thread.pointee.domainNext = nil
+    thread.pointee.domainPrevious = lastStray
+    if let last = lastStray { last.pointee.domainNext = thread } else { firstStray = thread }
+    lastStray = thread
+  }
+
+  @inline(__always)
+  private mutating func unlinkStray(_ thread: ThreadRef) {
+    let next = thread.pointee.domainNext
+    let previous = thread.pointee.domainPrevious
+    if let next { next.pointee.domainPrevious = previous } else { lastStray = previous }
+    if let previous { previous.pointee.domainNext = next } else { firstStray = next }
   }
 
   @inline(__always)
@@ -118,20 +139,5 @@ struct RunQueue: ~Copyable {
     if queues[priority].first == nil { occupied &= ~(1 << UInt32(priority)) }
     thread.pointee.flags.remove(.onRunQueue)
     note(thread, -1)
-  }
-
-  /// Call `body` for each thread from the one that would run last to the one that would run first,
-  /// until it returns false. `body` may remove the thread it is called with.
-  mutating func forEachFromTheBack(_ body: (ThreadRef) -> Bool) {
-    var left = occupied
-    while left != 0 {
-      let priority = left.trailingZeroBitCount
-      left &= left - 1
-      var thread = queues[priority].last
-      while let current = thread {
-        thread = current.pointee.runPrevious
-        if !body(current) { return }
-      }
-    }
   }
 }

@@ -230,7 +230,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     case .begin:
       beginLocally(ipi.pointer.unsafelyUnwrapped.thread)
     case .wantWork:
-      giveWork(to: Int(ipi.value))
+      giveWork(to: ipi.value)
     case .giveWork:
       takeWork(ipi.pointer?.assumingMemoryBound(to: WorkPackage.self), from: Int(ipi.value))
     case .setPriority:
@@ -302,6 +302,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         if !thread.regainTokens() { continue }
         note(.switch, of: thread)
       }
+      if thread.pointee.wakeReason == .preempted { setAlarm(thread) }
       runOnce(thread)
     }
   }
@@ -336,6 +337,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     case .preempted:
       count(.preemptions)
       note(.preempt, of: thread)
+      thread.pointee.wakeReason = .preempted
       if thread.pointee.calmPriority != nil { thread.calmDown() }
       pointee.boosts = 0
       pointee.runQueue.append(thread)
@@ -371,6 +373,19 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     if pointee.host.pointee.phase.load(ordering: .acquiring) != HostPhase.running { drainThreads() }
     if pointee.runQueue.count > 1 { hintIdleWorkers() }
+  }
+
+  /// The thread that is to run has been preempted the last time: it may go on computing for longer than
+  /// until the next timer is due. The monitor would see that, if it has a core to run on: where all are
+  /// taken the kernel lets it wait for milliseconds. So the kernel's own timer ends the turn, but leaves the
+  /// thread as much of it as the monitor would. In the loop.
+  @inline(never)
+  private func setAlarm(_ thread: ThreadRef) {
+    thread.pointee.wakeReason = .none
+    guard let due = pointee.timers.earliest, !pointee.isObserved else { return }
+    let now = readClock()
+    guard due < now &+ pointee.host.pointee.policy.quantum else { return }
+    lwkt_alarm_set(max(due, now &+ Monitor.leastTick))
   }
 
   /// The threads that were sent first since the last time have run by now, or are about to; the other
@@ -460,6 +475,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       if let sysport = pointee.sysport, sysport.inFlight > 0, sysport.reap() > 0 { return true }
       if let due = pointee.timers.earliest, due <= readClock() { return true }
     } while lwkt_nanotime() < end
+    pressAsked()
     return false
   }
 
@@ -511,8 +527,17 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       _ = lwkt_futex_wait(shared.sleepWord, state, timeout)
     }
     wakeMyself(from: state)
-    // Perhaps somebody has work now.
-    pointee.nextAsk = 0
+    if hasBeenProdded { pointee.nextAsk = 0 }
+  }
+
+  /// Woken for nothing in particular: somebody has work.
+  private var hasBeenProdded: Bool {
+    let shared = pointee.shared
+    guard shared.pointee.attention.load(ordering: .relaxed) else { return false }
+    for word in 0..<4 where shared.pointee.pending[word].load(ordering: .relaxed) != 0 {
+      return false
+    }
+    return true
   }
 
   /// Has anybody left something here? Sequentially consistent: whoever left it before this looked finds

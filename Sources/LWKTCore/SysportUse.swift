@@ -1,5 +1,6 @@
 // SysportUse.swift: how threads and messages use the sysport.
 
+import CLWKT
 import Glibc
 import Synchronization
 
@@ -14,6 +15,19 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     let sysport = Sysport(self)
     pointee.sysport = sysport
     return sysport
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == GlobalData {
+  /// What a clock of the kernel's shows, in seconds: the system call without a `SystemCall`. Nil if it must
+  /// be made in full, since somebody watches, or is to have calls fail, or this one does. Own worker.
+  public func seconds(of clock: Int32) -> Double? {
+    var seconds = 0.0
+    guard !pointee.isObserved, !pointee.host.pointee.faults.isArmed.load(ordering: .relaxed),
+      lwkt_clock(clock, &seconds) == 0
+    else { return nil }
+    count(.sysportMessages)
+    return seconds
   }
 }
 

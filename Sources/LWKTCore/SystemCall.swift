@@ -95,7 +95,7 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
 
   /// A call with one reference, the caller's. Own worker or any kernel thread (slower).
   public static func make(_ operation: SystemCall.Operation) -> SystemCallRef {
-    let call = ObjectPools.allocateCall()
+    let call = SystemCallRef.allocateBlock()
     call.initialize(to: SystemCall(operation))
     if let constant = call.pointee.entry.pointee.constant {
       call.pointee.arguments[constant.index] = constant.value
@@ -126,7 +126,7 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
     free(pointee.secondPath)
     pointee.target?.releaseObject()
     deinitialize(count: 1)
-    ObjectPools.freeCall(self)
+    freeBlock()
   }
 
   /// Set word `index` of the system call. Before it is submitted, like all of these.

@@ -94,6 +94,7 @@ public struct Thread: ~Copyable {
   let pathNumber: UInt32
   /// The heap it lives in, nil before its first run. Atomic because inspection reads it.
   let domainAtomic = Atomic<UInt>(0)
+  /// The links of its domain's threads, and before it has one those of the run queue's strays.
   var domainNext: ThreadRef?
   var domainPrevious: ThreadRef?
   /// What it is to run, in neutral memory, until the first run takes it. Later the values of a message

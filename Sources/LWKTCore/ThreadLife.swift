@@ -8,7 +8,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   // MARK: create
 
   /// Is there memory for another? A worker, before `make`.
-  public static var canBeMade: Bool { ObjectPools.hasThread(mycpu) }
+  public static var canBeMade: Bool { ThreadRef.hasBlock(mycpu) }
 
   /// A thread with one reference, the caller's, in nobody's queue until `begin`. `parent` names it;
   /// on the parent's worker while the parent runs, or with nil for a host's first threads. One of the
@@ -16,7 +16,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   public static func make(
     host: HostRef, parent: ThreadRef?, options: ThreadOptions, isOwn: Bool = false
   ) -> ThreadRef {
-    let thread = ObjectPools.allocateThread()
+    let thread = ThreadRef.allocateBlock()
     let number = parent?.nextChild() ?? (isOwn ? 0 : host.pointee.takeRootNumber())
     let parentPath = parent?.pointee.pathForChildren
     parentPath?.retain()
@@ -68,10 +68,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     object.retainObject()
     mycpuIfWorker?.note(.begin, object)
     let host = pointee.host
-    if host.pointee.allThreads.add(1, ordering: .relaxed).oldValue > 0 {
-      host.watch()
-    }
-    if !pointee.flags.contains(.daemon) { host.pointee.liveThreads.add(1, ordering: .relaxed) }
+    if host.pointee.population.add(isLive: !pointee.flags.contains(.daemon)) > 0 { host.watch() }
     let home = cpu
     if home != 0 { host.startWorkers(through: home) }
     guard let gd = mycpuIfWorker else {
@@ -409,7 +406,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.parentPath?.release()
     pointee.createdAt?.release()
     deinitialize(count: 1)
-    ObjectPools.freeThread(self)
+    freeBlock()
   }
 
   // MARK: the built-in port
@@ -491,6 +488,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       return
     }
     scheduleLocally(thread)
+    // A crowd is being made: the loop is to see at once whether there is somebody to share it with.
+    if pointee.runQueue.strays == GlobalData.crowd { pointee.switchesToPoll = 0 }
   }
 
   /// The program is over: abort all threads here, once. In the loop.

@@ -5,10 +5,12 @@
 //
 // Why nobody waits for ever
 //   * Nobody holds a token while waiting for anything but a token.
-//   * To have several, a thread first tries them all and keeps all or none. If that fails it takes
-//     them one by one in the order of their addresses, waiting for each. A thread that waits so holds
-//     only tokens that stand before the one it waits for, so there are no cycles among waiters; and
-//     every other holder runs, and so gives its tokens up sooner or later.
+//   * To have several, a thread tries them all and keeps all or none. When that has failed a few times
+//     it takes them one by one in the order of their addresses, waiting for each. A thread that waits
+//     so holds only tokens that stand before the one it waits for, so there are no cycles among
+//     waiters; and every other holder runs, and so gives its tokens up sooner or later. Unless it tries,
+//     without ever waiting, for one of those that are kept: so they are kept for a time only, which is
+//     longer each time.
 //   * A token that falls free wakes its first waiter but is not handed over: whoever runs may have it
 //     first, which keeps a hot token from costing a switch each time. A waiter that was passed over
 //     `patience` times is *overdue*: the release that finds it at the head of the queue hands the
@@ -52,6 +54,8 @@ public struct Token: ~Copyable {
 
   static let patience = 2
   static let mostJoined = 8
+  /// The first time, in nanoseconds; then it is doubled.
+  static let keepNanoseconds: UInt64 = 10_000_000
 
   init(name: UnsafeMutablePointer<CChar>, host: HostRef) {
     waitable = Waitable(.token)
@@ -76,10 +80,6 @@ public struct TokenStack: ~Copyable {
   var count = 0
   var capacity = 4
   var regain = Regain()
-  /// A regain that goes one by one.
-  var isSorted = false
-  /// How often this regain was woken and passed over.
-  var failures = 0
 
   init() { references = .allocate(capacity: 4) }
   deinit { references.deallocate() }

@@ -1,4 +1,9 @@
 // TokenRegain.swift: tokens lost over a wait and had again before the thread runs.
+//
+// First the thread takes all or none, and waits for the one that is missing with none in its hands. If
+// others are always quicker it goes on in the order of addresses and keeps what it has while it waits for
+// the next; but only for a time: a thread that runs with the next one may be trying one of these, again
+// and again, and would not ever let go.
 
 import CLWKT
 import Synchronization
@@ -12,6 +17,14 @@ struct Regain {
   var value: UnsafeMutableRawPointer?
   /// The acquisition whose token it waits for.
   var waitingFor: Int?
+  /// How often all were tried at once, in vain.
+  var attempts = 0
+  /// So it goes one by one.
+  var isSorted = false
+  /// How often it was woken for a token and passed over.
+  var failures = 0
+  /// Nanoseconds that it waits for one token while it keeps others.
+  var keeping = Token.keepNanoseconds
   /// It began with `gettoken`, whose acquisition is the latest: an abort takes that one back and lets
   /// the rest be regained.
   var isGet = false
@@ -22,12 +35,15 @@ extension UnsafeMutablePointer where Pointee == Thread {
   func loseTokens() {
     guard let stack = pointee.tokens, stack.pointee.count > 0, !pointee.tokensLost else { return }
     pointee.tokensLost = true
-    stack.pointee.isSorted = false
-    stack.pointee.failures = 0
+    letGo(stack, isNoted: true)
+  }
+
+  /// Give back what is held, the latest first.
+  private func letGo(_ stack: UnsafeMutablePointer<TokenStack>, isNoted: Bool = false) {
     for index in (0..<stack.pointee.count).reversed()
     where stack.pointee.references[index].isHeld {
       stack.pointee.references[index].isHeld = false
-      mycpu.note(.lose, stack.pointee.references[index].token.object, of: self)
+      if isNoted { mycpu.note(.lose, stack.pointee.references[index].token.object, of: self) }
       stack.pointee.references[index].token.giveBack(self)
     }
   }
@@ -48,11 +64,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
       stack.pointee.regain = Regain(
         isActive: true, reason: reason, index: index, value: value, isGet: atOnce)
     }
-    if !stack.pointee.isSorted {
-      if takeAll(stack) { return regained(stack) }
-      stack.pointee.isSorted = true
+    while let index = stack.pointee.regain.isSorted ? nextInOrder(stack) : takeAll(stack) {
+      if mustWait(for: index, stack) { return false }
     }
-    return takeInOrder(stack) ? regained(stack) : false
+    return regained(stack)
   }
 
   private func regained(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
@@ -77,23 +92,33 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// Woken for a token: it was handed over, or is worth another try.
   private func noteTokenWake(_ stack: UnsafeMutablePointer<TokenStack>) {
-    pointee.waitToken = nil
-    let wasHandedOver = pointee.wakeReason == .ready && pointee.wakeIndex == 1
-    if pointee.wakeReason == .aborted {
-      unlinkNode(ownNode)
-      return takeBackGet(stack)
-    }
-    pointee.node.object = nil
-    if let index = stack.pointee.regain.waitingFor {
-      if wasHandedOver {
+    let isHandedOver = pointee.wakeReason == .ready && pointee.wakeIndex == 1
+    switch endTokenWait() {
+    case .aborted: return takeBackGet(stack)
+    case .timedOut:
+      // Its holder may want one of those that were kept: from the beginning, and with more patience.
+      letGo(stack)
+      stack.pointee.regain.isSorted = false
+      stack.pointee.regain.attempts = 0
+      stack.pointee.regain.keeping *= 2
+    default:
+      guard let index = stack.pointee.regain.waitingFor else { break }
+      if isHandedOver {
         stack.pointee.references[index].isHeld = true
         noteGeneration(stack, index)
-        stack.pointee.failures = 0
+        stack.pointee.regain.failures = 0
       } else {
-        stack.pointee.failures += 1
+        stack.pointee.regain.failures += 1
       }
     }
     stack.pointee.regain.waitingFor = nil
+  }
+
+  /// Its wait for a token is over: nothing is left linked or armed.
+  @discardableResult
+  private func endTokenWait() -> WakeReason {
+    pointee.waitToken = nil
+    return finishWait()
   }
 
   /// The thread was told to stop while it waited in `gettoken`: without that acquisition then.
@@ -104,60 +129,66 @@ extension UnsafeMutablePointer where Pointee == Thread {
     releaseTokens(downTo: stack.pointee.count - 1)
   }
 
-  /// All, in the order they were acquired, or none.
-  private func takeAll(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
-    for index in 0..<stack.pointee.count {
+  /// All, in the order they were acquired: nil. Or none, and which one to wait for.
+  private func takeAll(_ stack: UnsafeMutablePointer<TokenStack>) -> Int? {
+    for index in 0..<stack.pointee.count where !stack.pointee.references[index].isHeld {
       let reference = stack.pointee.references[index]
-      guard
-        let generation = reference.token.take(self, shared: reference.isShared)
+      let again = reference.isShared && hasAlready(reference.token, stack)
+      guard let generation = reference.token.take(self, shared: reference.isShared, again: again)
       else {
-        for taken in (0..<index).reversed() {
-          stack.pointee.references[taken].isHeld = false
-          stack.pointee.references[taken].token.giveBack(self)
-        }
-        return false
+        letGo(stack)
+        stack.pointee.regain.attempts += 1
+        if stack.pointee.regain.attempts <= Token.patience { return index }
+        stack.pointee.regain.isSorted = true
+        return nextInOrder(stack)
       }
       stack.pointee.references[index].isHeld = true
       if reference.generation == 0 { stack.pointee.references[index].generation = generation }
     }
-    return true
+    return nil
   }
 
-  /// One after the other by address; false when one has to be waited for, and then this is arranged.
-  private func takeInOrder(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
-    while let index = nextInOrder(stack) {
-      let reference = stack.pointee.references[index]
-      let token = reference.token
-      token.pointee.waitable.lock.lock()
-      if let generation = token.takeLocked(
-        self, shared: reference.isShared, again: hasAlready(token, stack))
-      {
-        token.pointee.waitable.lock.unlock()
-        stack.pointee.references[index].isHeld = true
-        stack.pointee.failures = 0
-        if reference.generation == 0 { stack.pointee.references[index].generation = generation }
-        continue
-      }
-      let isOverdue = stack.pointee.failures >= Token.patience
-      if isOverdue { token.pointee.isStarved = true }
-      let ticket = beginWait(.token, on: token.object, interruptible: stack.pointee.regain.isGet)
-      stack.pointee.regain.waitingFor = index
-      pointee.waitToken = token
-      enqueueNode(
-        on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
-      if stack.pointee.failures > 0 {
-        // It has stood at the head before.
-        token.pointee.waitable.waiters.unlink(ownNode)
-        token.pointee.waitable.waiters.prepend(ownNode)
-      }
-      ownNode.pointee.isOverdue = isOverdue
+  /// Wait for the token of an acquisition: true. False if there is no need to: it can be had at once, or
+  /// the thread is not to have it any more.
+  private func mustWait(for index: Int, _ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
+    let reference = stack.pointee.references[index]
+    let token = reference.token
+    token.pointee.waitable.lock.lock()
+    if let generation = token.takeLocked(
+      self, shared: reference.isShared, again: hasAlready(token, stack))
+    {
       token.pointee.waitable.lock.unlock()
-      guard stack.pointee.regain.isGet, abortedMeanwhile(ticket: ticket) else { return false }
-      unlinkNode(ownNode)
-      pointee.waitToken = nil
-      takeBackGet(stack)
+      stack.pointee.references[index].isHeld = true
+      stack.pointee.regain.failures = 0
+      if reference.generation == 0 { stack.pointee.references[index].generation = generation }
+      return false
     }
-    return true
+    let isOverdue = stack.pointee.regain.failures >= Token.patience
+    if isOverdue { token.pointee.isStarved = true }
+    let ticket = beginWait(.token, on: token.object, interruptible: stack.pointee.regain.isGet)
+    stack.pointee.regain.waitingFor = index
+    pointee.waitToken = token
+    enqueueNode(
+      on: token.waitable, ticket: ticket, mode: reference.isShared ? .shared : .exclusive)
+    if stack.pointee.regain.failures > 0 {
+      // It has stood at the head before.
+      token.pointee.waitable.waiters.unlink(ownNode)
+      token.pointee.waitable.waiters.prepend(ownNode)
+    }
+    ownNode.pointee.isOverdue = isOverdue
+    token.pointee.waitable.lock.unlock()
+    if keepsAny(stack) { armWaitTimer(mycpu.readClock() &+ stack.pointee.regain.keeping) }
+    guard stack.pointee.regain.isGet, abortedMeanwhile(ticket: ticket) else { return true }
+    endTokenWait()
+    takeBackGet(stack)
+    return false
+  }
+
+  private func keepsAny(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
+    for index in 0..<stack.pointee.count where stack.pointee.references[index].isHeld {
+      return true
+    }
+    return false
   }
 
   /// Has this regain got another acquisition of `token` already?

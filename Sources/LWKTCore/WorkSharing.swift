@@ -2,7 +2,7 @@
 //
 // The asker picks a worker that has threads waiting to run and sends `wantWork`; the asked one gives
 // half of them, in one package, or answers that it has none to give. Threads that have not started
-// move alone; started ones move with their domain. Nobody takes anything: what belongs to a worker
+// move alone, those that wait longest first; started ones move with their domain. Nobody takes anything: what belongs to a worker
 // leaves it only by its own hand.
 
 import CLWKT
@@ -12,13 +12,20 @@ import Synchronization
 struct WorkPackage {
   /// Threads without a domain, chained by `runNext`, the first to run first.
   var strays: ThreadRef?
+  var lastStray: ThreadRef?
   /// Chained by `next`.
   var domains: DomainRef?
   var threadCount = 0
 }
 
-/// Most threads in one answer, so that no worker is held up long by giving.
-private let mostGiven = 512
+/// Most runnable threads in one answer, so that no worker is held up long by giving: half a millisecond.
+private let mostGiven = 4096
+
+/// Nanoseconds that a gift has to last for to be worth more than the question.
+private let shortGift: UInt64 = 5_000
+
+/// In a `wantWork`, besides the asker's number: what he was given last did not last.
+private let wasShort: UInt = 1 << 16
 
 extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Own worker, idle: ask the next worker that has threads waiting, unless an answer is due or was
@@ -26,6 +33,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func askForWork() {
     let host = pointee.host
     let count = host.pointee.startedWorkers.load(ordering: .acquiring)
+    judgeGift()
     guard pointee.askedCPU < 0, count > 1,
       host.pointee.phase.load(ordering: .relaxed) == HostPhase.running,
       pointee.refusals == 0 || readClock() >= pointee.nextAsk
@@ -41,9 +49,33 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         pointee.askNext = candidate
         pointee.askedCPU = candidate
         self.count(.workRequests)
-        return sendIPI(IPI(.wantWork, nil, UInt(pointee.cpu)), to: candidate)
+        let value = UInt(pointee.cpu) | (pointee.refusals > 0 ? wasShort : 0)
+        return sendIPI(IPI(.wantWork, nil, value), to: candidate)
       }
     }
+  }
+
+  /// The worker has nothing to run: is that what it was last given, which was over at once? Then it does
+  /// not ask for more of that kind at once.
+  private func judgeGift() {
+    guard pointee.giftSince != 0 else { return }
+    let lasted = pointee.coarseNow &- pointee.giftSince
+    pointee.giftSince = 0
+    if lasted < shortGift { askLater() } else { pointee.refusals = 0 }
+  }
+
+  /// A question was of no use: the next one has to wait, each time longer.
+  private func askLater() {
+    pointee.refusals = min(pointee.refusals + 1, 6)
+    pointee.nextAsk = pointee.coarseNow &+ (GlobalData.shortestPause << UInt64(pointee.refusals))
+  }
+
+  /// The one who was asked has not answered for as long as this worker looked out for it: he computes, and
+  /// is interrupted for it now, not at the monitor's next look. One that no core is left for is not.
+  @inline(never)
+  func pressAsked() {
+    guard pointee.askedCPU >= 0, steering == nil else { return }
+    pointee.host.preemptWorker(pointee.askedCPU)
   }
 
   /// There are threads waiting here: if somebody sleeps, tell him. Own worker, in the loop; looked at
@@ -55,7 +87,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     notePace()
     let worthwhile = workersWorthwhile
     let started = host.pointee.startedWorkers.load(ordering: .relaxed)
-    if started < worthwhile { return host.startWorkers(through: worthwhile - 1) }
+    if started < worthwhile { return startWorkers(from: started, to: worthwhile) }
     guard host.pointee.active.load(ordering: .relaxed) < min(started, worthwhile) else { return }
     for step in 1..<started {
       let other = (pointee.cpu + step) % started
@@ -67,11 +99,24 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
   }
 
+  /// Start workers, each with a part of what is here: they find it when they begin, and nobody has to be
+  /// interrupted for their first question.
+  @inline(never)
+  private func startWorkers(from first: Int, to end: Int) {
+    let host = pointee.host
+    host.startWorkers(through: end - 1)
+    for cpu in first..<min(end, host.pointee.startedWorkers.load(ordering: .acquiring))
+    where pointee.runQueue.strays > 1 {
+      giveWork(to: UInt(cpu))
+    }
+  }
+
   /// The asked one's half, on the owner: half of what is runnable here, threads that have not started
   /// first, then whole domains with no more runnable threads than are wanted still. If one of its
   /// threads runs (`takeBack`), that one's domain stays. After a refusal hints are made less often.
   /// - Complexity: O(domains), and O(threads) of what is given.
-  func giveWork(to cpu: Int) {
+  func giveWork(to asker: UInt) {
+    let cpu = Int(asker & ~wasShort)
     let waiting = pointee.runQueue.count
     let current = lwktCurrentThread()
     // Half of what is runnable here, rounded up if one of ours runs besides.
@@ -93,26 +138,21 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       pointee.hintPause = min(2 * pointee.hintPause, GlobalData.longestPause)
       return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu)
     }
-    pointee.hintPause = GlobalData.shortestPause
+    pointee.hintPause =
+      asker & wasShort == 0
+      ? GlobalData.shortestPause : min(2 * pointee.hintPause, GlobalData.longestPause)
     publishLoad()
     count(.threadsGiven, UInt64(package.pointee.threadCount))
     release(package, to: cpu)
     sendIPI(IPI(.giveWork, UnsafeMutableRawPointer(package), UInt(pointee.cpu)), to: cpu)
   }
 
-  /// Threads that have not started, the newest first: they stand at the back.
+  /// Threads that have not started, the oldest first: what they create in their turn stays with them.
   private func packStrays(_ wanted: inout Int, into package: UnsafeMutablePointer<WorkPackage>) {
-    var left = wanted
-    var steps = 4 * mostGiven
-    pointee.runQueue.forEachFromTheBack { thread in
-      steps -= 1
-      if thread.domain == nil, !thread.pointee.flags.contains(.pinned) {
-        self.packStray(thread, into: package)
-        left -= 1
-      }
-      return left > 0 && steps > 0
+    while wanted > 0, let thread = pointee.runQueue.firstStray {
+      packStray(thread, into: package)
+      wanted -= 1
     }
-    wanted = left
   }
 
   /// Domains with runnable threads, as long as the whole is not more than wanted. One that is more,
@@ -138,8 +178,13 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.runQueue.remove(thread)
     unlink(thread)
     thread.pointee.registry = .inTransit
-    thread.pointee.runNext = package.pointee.strays
-    package.pointee.strays = thread
+    thread.pointee.runNext = nil
+    if let last = package.pointee.lastStray {
+      last.pointee.runNext = thread
+    } else {
+      package.pointee.strays = thread
+    }
+    package.pointee.lastStray = thread
     package.pointee.threadCount += 1
   }
 
@@ -190,15 +235,16 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func takeWork(_ package: UnsafeMutablePointer<WorkPackage>?, from cpu: Int) {
     if pointee.askedCPU == cpu {
       pointee.askedCPU = -1
-      if package != nil { forgetWakings() }
+      readClock()
+      if package != nil {
+        forgetWakings()
+        pointee.giftSince = pointee.coarseNow
+      }
     }
     guard let package else {
       pointee.askNext = cpu + 1
-      pointee.refusals = min(pointee.refusals + 1, 6)
-      pointee.nextAsk = readClock() &+ (GlobalData.shortestPause << UInt64(pointee.refusals))
-      return
+      return askLater()
     }
-    pointee.refusals = 0
     count(.threadsTaken, UInt64(package.pointee.threadCount))
     var thread = package.pointee.strays
     while let current = thread {

@@ -205,7 +205,8 @@ func copyOutGraph(
 func copyIn(
   _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, owner: ObjectRef, prefix: Int32 = 0
 ) -> Int32 {
-  if payload.pointee.buffer == nil, lua_checkstack(L, 8) != 0 {
+  if payload.pointee.buffer == nil {
+    // Four values at most. Lua has made room for 20, as for every C function.
     var reader = SlotReader(payload)
     while reader.hasNext { reader.push(L, 0) }
     return prefix + Int32(truncatingIfNeeded: payload.pointee.count)
@@ -253,12 +254,13 @@ private func copyInGraph(
   }
 }
 
-/// The name of a module is on the top: note below it what is to be decoded when it is loaded.
+/// The name of a module is on the top: note below it what is to be decoded when it is loaded: a payload,
+/// or what the thread is to run, for which it stands itself.
 func requireFirst(
-  _ L: LuaState, _ payload: UnsafeMutablePointer<Payload>, _ owner: ObjectRef, _ prefix: Int32
+  _ L: LuaState, _ what: UnsafeMutableRawPointer, _ owner: ObjectRef, _ prefix: Int32
 ) -> Int32 {
   pushHandle(L, owner)
-  lua_pushlightuserdata(L, UnsafeMutableRawPointer(payload))
+  lua_pushlightuserdata(L, what)
   lua_pushinteger(L, Int64(prefix))
   lua_rotate(L, -4, 3)
   return resultRequire
@@ -284,9 +286,7 @@ private func decodeAgain(_ L: LuaState) -> Int32 {
   owner.retainObject()
   defer { owner.releaseObject() }
   lwkt_pop(L, 3)
-  if raw == UnsafeMutableRawPointer(addressOf(&currentThread.pointee.payload)) {
-    return startInside(L)
-  }
+  if raw == UnsafeMutableRawPointer(currentThread) { return startInside(L) }
   return copyInGraph(L, raw.assumingMemoryBound(to: Payload.self), owner, prefix)
 }
 
@@ -299,6 +299,8 @@ package func currentSlot() -> Int32 { lwktCurrentThread()?.pointee.slot ?? -1 }
 @c(lwkt_s_park)
 package func parkThread(_ kind: Int32) -> Bool {
   guard lwktCurrentThread() != nil else { return false }
+  // The switch is decided: the loop begins without one.
+  lwkt_percpu().pointee.switch_kind = Int32(bitPattern: LWKT_SWITCH_NONE.rawValue)
   return lwktPark(outcome: outcome(of: kind))
 }
 
@@ -377,12 +379,17 @@ func isInFinaliser(_ L: LuaState) -> Bool { lwkt_in_finaliser(L) }
 
 /// A finaliser tried to wait: undo it, as if nothing had been registered.
 private func refuseWait(_ L: LuaState) -> Int32 {
+  undoWait()
+  return raise(L, "cannot wait in a finaliser (__gc)")
+}
+
+@c(lwkt_s_undo_wait)
+package func undoWait() {
   let thread = currentThread
   thread.cancelBegunWait()
   if let message = thread.takeHandedMessage() { message.object.releaseObject() }
   addressOf(&thread.pointee.payload).dispose()
   dropRequest(thread)
-  return raise(L, "cannot wait in a finaliser (__gc)")
 }
 
 @c(lwkt_s_resumed)

@@ -273,25 +273,36 @@ func canUseFactory(
   return lua_checkstack(state.openMaker(L), Int32(count) + 4) != 0
 }
 
-/// Push the factory of `code`; false, with an error message pushed instead, if it cannot be loaded.
-/// Needs 4 stack slots. Lua API that allocates: `lua_load`, `lua_rawseti`, and once for each heap
-/// `lua_createtable`, `luaL_ref`.
+/// The values of `count` variables are at the top of the stack: put a closure of `code` that has them, or
+/// an error message and return false, in their place. Needs 4 stack slots. Lua API that allocates: for
+/// code that has no factory yet `lua_load`, `lua_rawseti`; what a call of one uses.
+///
+/// A factory's two instructions run on a coroutine of their own, on which no debug hook is ever set:
+/// neither a script's hook nor preemption shall meet them. The factories lie at the bottom of its stack.
 @inline(__always)
-func pushFactory(
-  _ L: LuaState, _ code: CodeRef, _ state: UnsafeMutablePointer<CopyState>
+func makeClosure(
+  _ L: LuaState, _ code: CodeRef, _ count: Int32, _ state: UnsafeMutablePointer<CopyState>
 ) -> Bool {
+  let maker = state.openMaker(L)
   let place = state.pointee.factories.place(of: code)
-  guard place != 0 else { return pushNewFactory(L, code, state) }
-  state.pushFactoryTable(L)
-  lua_rawgeti(L, -1, lua_Integer(place))
-  lua_copy(L, -1, -2)
-  lwkt_pop(L, 1)
-  return true
+  if place != 0 {
+    lua_rawgeti(maker, 1, lua_Integer(place))
+  } else if !loadFactory(L, code, count, state) {
+    return false
+  }
+  if count > 0 { lua_xmove(L, maker, count) }
+  state.pointee.isMaking = true
+  let status = lua_pcallk(maker, count, 1, 0, 0, nil)
+  state.pointee.isMaking = false
+  lua_xmove(maker, L, 1)
+  return status == LUA_OK
 }
 
+/// Make a new factory and push it on the stack of factories. If it cannot be loaded an error message takes
+/// the place of `count` values on the stack of `L`.
 @inline(never)
-private func pushNewFactory(
-  _ L: LuaState, _ code: CodeRef, _ state: UnsafeMutablePointer<CopyState>
+private func loadFactory(
+  _ L: LuaState, _ code: CodeRef, _ count: Int32, _ state: UnsafeMutablePointer<CopyState>
 ) -> Bool {
   var chunk = ByteWriter()
   defer { chunk.free() }
@@ -299,33 +310,16 @@ private func pushNewFactory(
     of: UnsafeRawBufferPointer(start: code.pointee.bytes, count: code.pointee.byteCount),
     descriptors: Int(code.notes.pointee.descriptors),
     upvalues: Int(code.notes.pointee.upvalueCount), into: &chunk)
-  state.pushFactoryTable(L)
-  let isLoaded = lwkt_undump(L, chunk.base, chunk.count)
-  if isLoaded {
-    lua_pushvalue(L, -1)
-    lua_rawseti(L, -3, lua_Integer(state.pointee.factories.add(code)))
+  guard lwkt_undump(L, chunk.base, chunk.count) else {
+    lua_rotate(L, -1 - count, 1)
+    lwkt_pop(L, count)
+    return false
   }
-  lua_copy(L, -1, -2)
-  lwkt_pop(L, 1)
-  return isLoaded
-}
-
-/// The factory and the values of `count` variables are at the top of the stack: put the closure, or
-/// an error message and return false, in their place.
-///
-/// The factory's two instructions run on a coroutine of their own, on which no debug hook is ever
-/// set: neither a script's hook nor preemption shall meet them.
-@inline(__always)
-func callFactory(
-  _ L: LuaState, _ count: Int32, _ state: UnsafeMutablePointer<CopyState>
-) -> Bool {
   let maker = state.openMaker(L)
-  lua_xmove(L, maker, count + 1)
-  state.pointee.isMaking = true
-  let status = lua_pcallk(maker, count, 1, 0, 0, nil)
-  state.pointee.isMaking = false
-  lua_xmove(maker, L, 1)
-  return status == LUA_OK
+  lua_xmove(L, maker, 1)
+  lua_pushvalue(maker, -1)
+  lua_rawseti(maker, 1, lua_Integer(state.pointee.factories.add(code)))
+  return true
 }
 
 /// Push a function of `code` with new variables; false, with an error message pushed instead, if it

@@ -198,7 +198,7 @@ struct Decoder: ~Copyable {
       return false
     }
     let usesFactory = canUseFactory(L, code, state)
-    guard usesFactory ? pushFactory(L, code, state) : pushFunction(L, code) else { return false }
+    guard usesFactory || pushFunction(L, code) else { return false }
     let function = lua_gettop(L)
     var upvalue: Int32 = 1
     while upvalue <= count {
@@ -207,7 +207,7 @@ struct Decoder: ~Copyable {
       if !usesFactory { lua_setupvalue(L, function, upvalue) }
       upvalue += 1
     }
-    return usesFactory ? callFactory(L, count, state) : true
+    return usesFactory ? makeClosure(L, code, count, state) : true
   }
 
   // MARK: Reading

@@ -16,6 +16,18 @@ struct CopyContext {
   let state: UnsafeMutablePointer<CopyState>
   /// Where on the stack (or which upvalue) the globals table of the current thread is.
   let environment: Int32
+
+  /// In place of that: the standard globals of the heap will do.
+  static var standardGlobals: Int32 { 0 }
+
+  @inline(__always)
+  func pushEnvironment(_ L: LuaState) {
+    if environment == Self.standardGlobals {
+      lwkt_pushstandard(L)
+    } else {
+      lua_pushvalue(L, environment)
+    }
+  }
 }
 
 /// How a node was found, for the path in a refusal.

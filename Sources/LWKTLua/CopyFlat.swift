@@ -1,9 +1,10 @@
 // CopyFlat.swift: the short way for new threads.
 //
-// Most thread functions capture a few scalars, handles, the globals table and themselves (a local
-// function that recurses), and take scalars and handles as arguments. Such a start is flat: the code,
-// the captured values and the arguments, one word each, with a tag each. Nothing refers to anything
-// else in it, so neither nodes nor a directory are needed.
+// Most thread functions capture a few scalars, handles, modules or parts of modules, the globals table and
+// themselves (a local function that recurses), and take such values as arguments. Such a start is flat:
+// the code, the captured values and the arguments, one word each, with a tag each. Nothing refers to
+// anything else in it, so neither nodes nor a directory are needed. Which variable is the globals table,
+// and which the function itself, is said beside the number of values (`FlatCounts`).
 //
 // Up to four words stand in the payload itself. More are one block of memory:
 //
@@ -13,11 +14,36 @@
 //     objects              those in the words that are handles
 //     tags                 `flatCount`
 //
-// A string of up to 32 bytes takes as many words as it needs, with the tag of those after the first 0.
+// A string of up to 32 bytes takes as many words as it needs, with the tag of those after the first 0. A
+// part of a module is an object of kind `code`, whose bytes say where it is (ModulePart.swift).
 
 import CLua
 import Glibc
 import LWKTCore
+
+/// A flat start's number of values (function and arguments), and which of the function's variables is the
+/// globals table and which the function itself, counted from 1; 0 for none. What its payload counts.
+struct FlatCounts {
+  var values: Int32
+  var environment: Int32 = 0
+  var itself: Int32 = 0
+
+  init(values: Int32) { self.values = values }
+
+  @inline(__always)
+  init(_ count: UInt32) {
+    values = Int32(truncatingIfNeeded: count & 0xffff)
+    environment = Int32(truncatingIfNeeded: count >> 16 & 0xff)
+    itself = Int32(truncatingIfNeeded: count >> 24)
+  }
+
+  /// Each fits: a flat start has no more than `FlatWriter.limit` variables and arguments.
+  @inline(__always)
+  var packed: UInt32 {
+    UInt32(truncatingIfNeeded: values) | UInt32(truncatingIfNeeded: environment) << 16
+      | UInt32(truncatingIfNeeded: itself) << 24
+  }
+}
 
 /// A start while it is written, in memory that the heap keeps for this.
 struct FlatWriter {
@@ -54,9 +80,12 @@ struct FlatWriter {
     return true
   }
 
-  /// Add the value at `index` of the stack, if it is a scalar or a handle. Lua API that allocates: none.
+  /// Add the value at `index` of the stack, if it is a scalar, a handle or part of a module. Needs 3 stack
+  /// slots. Lua API that allocates: none.
   @inline(__always)
-  mutating func put(_ L: LuaState, _ index: Int32) -> Bool {
+  mutating func put(
+    _ L: LuaState, _ index: Int32, _ state: UnsafeMutablePointer<CopyState>
+  ) -> Bool {
     switch lua_type(L, index) {
     case LUA_TNIL: return put(CopyTag.nil, 0)
     case LUA_TBOOLEAN: return put(lua_toboolean(L, index) != 0 ? CopyTag.true : CopyTag.false, 0)
@@ -69,6 +98,9 @@ struct FlatWriter {
     case LUA_TUSERDATA:
       guard let object = handleObject(L, index) else { return false }
       return put(object)
+    case LUA_TTABLE, LUA_TFUNCTION:
+      guard let part = state.modulePart(L, index) else { return false }
+      return put(part)
     default: return false
     }
   }
@@ -91,8 +123,8 @@ struct FlatWriter {
   }
 
   /// Fill the empty payload. It holds the references now.
-  func finish(_ payload: UnsafeMutablePointer<Payload>, count: Int) {
-    payload.pointee.count = UInt32(truncatingIfNeeded: count)
+  func finish(_ payload: UnsafeMutablePointer<Payload>, _ counts: FlatCounts) {
+    payload.pointee.count = counts.packed
     guard used <= 4 else { return finishBlock(payload) }
     let slots = withUnsafeMutablePointer(to: &payload.pointee.slots) {
       UnsafeMutableRawPointer($0).assumingMemoryBound(to: UInt64.self)
@@ -142,11 +174,13 @@ struct FlatReader {
   private let tags: UnsafePointer<UInt8>
   /// How many words there are at most.
   let count: Int
+  let counts: FlatCounts
   private var place = 0
 
   /// Nil for a payload in the general form.
   @inline(__always)
   init?(_ payload: UnsafeMutablePointer<Payload>) {
+    counts = FlatCounts(payload.pointee.count)
     guard let buffer = payload.pointee.buffer else {
       words = UnsafeRawPointer(addressOf(&payload.pointee.slots)).assumingMemoryBound(
         to: UInt64.self)
@@ -182,24 +216,30 @@ struct FlatReader {
     return object.assumingMemoryBound(to: Code.self)
   }
 
-  /// Push the next value, nil for the function itself. Needs 3 stack slots more than it pushes.
-  /// Lua API that allocates: `lua_pushlstring`, and what `pushHandle` uses.
+  /// Push the next value: `.values`; else what keeps it from being had, with what goes with that pushed.
+  /// Needs 4 stack slots more than it pushes. Lua API that allocates: `lua_pushlstring`, and what
+  /// `pushHandle` and `pushModulePart` use.
   @inline(__always)
-  mutating func push(_ L: LuaState, _ environment: Int32) {
+  mutating func push(_ L: LuaState, _ state: UnsafeMutablePointer<CopyState>) -> DecodeResult {
     let word = words[place]
     switch tag {
     case CopyTag.integer: lua_pushinteger(L, Int64(bitPattern: word))
     case CopyTag.float: lua_pushnumber(L, Double(bitPattern: word))
-    case CopyTag.nil, CopyTag.itself: lua_pushnil(L)
+    case CopyTag.nil: lua_pushnil(L)
     case CopyTag.false: lua_pushboolean(L, 0)
     case CopyTag.true: lua_pushboolean(L, 1)
-    case CopyTag.environment: lua_pushvalue(L, environment)
     case Payload.handleTag:
-      if let object = ObjectRef(bitPattern: UInt(word)) { pushHandle(L, object) }
+      let object = ObjectRef(bitPattern: UInt(word)).unsafelyUnwrapped
+      if object.objectKind == .code {
+        skip()
+        return pushModulePart(L, object, state)
+      }
+      pushHandle(L, object)
     case let tag:
       pushBytes(
         L, UnsafeRawBufferPointer(start: words + place, count: Int(tag - CopyTag.slotString)))
     }
     skip()
+    return .values(1)
   }
 }

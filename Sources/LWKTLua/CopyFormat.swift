@@ -35,8 +35,6 @@ enum CopyTag {
   static let stringNode: UInt8 = 9
   /// Of an upvalue: UInt32 function node, UInt8 upvalue: the same variable as that one.
   static let join: UInt8 = 10
-  /// In a flat start, as an upvalue: the thread function itself.
-  static let itself: UInt8 = 11
   /// The light userdata NULL, which C modules have for values that Lua has not: `cjson.null`.
   static let null: UInt8 = 12
   /// 16 + length, bytes: a string of up to `shortLimit` bytes.

@@ -16,6 +16,8 @@ struct CopyState {
   // Places in the heap's registry; 0 before the first use.
   /// The table of standard globals.
   let standard: Int32
+  /// Where that table is.
+  let standardAddress: UnsafeRawPointer?
   /// `package.loaded`.
   fileprivate(set) var loaded: Int32 = 0
   /// Lua function to code record, weak keys.
@@ -24,8 +26,6 @@ struct CopyState {
   fileprivate(set) var prototypes: Int32 = 0
   /// Code to code record, weak values.
   fileprivate(set) var records: Int32 = 0
-  /// Factories by their place in `factories`.
-  fileprivate(set) var factoryTable: Int32 = 0
   /// Values found, but not looked into yet.
   fileprivate(set) var pending: Int32 = 0
   /// What is part of a module to its number in `index`, weak keys.
@@ -39,7 +39,8 @@ struct CopyState {
   /// The most it has held since it was made.
   var pendingPeak = 0
   var factories = FactoryCache()
-  /// The coroutine that factories run on, held by the registry.
+  /// The coroutine that factories run on, held by the registry. At the bottom of its stack are the
+  /// factories by their place in `factories`.
   fileprivate var maker: LuaState?
   /// A factory runs, or a finaliser that it set off.
   var isMaking = false
@@ -53,13 +54,18 @@ struct CopyState {
   /// The state for the heap of `L`, whose standard globals are the table at `standard`.
   /// Needs 2 stack slots. Lua API that allocates: `luaL_ref`.
   static func open(_ L: LuaState, standard: Int32) -> UnsafeMutablePointer<CopyState> {
+    let address = lua_topointer(L, standard)
     lua_pushvalue(L, standard)
     let state = UnsafeMutablePointer<CopyState>.allocate(capacity: 1)
-    state.initialize(to: CopyState(standard: luaL_ref(L, registryIndex)))
+    state.initialize(
+      to: CopyState(standard: luaL_ref(L, registryIndex), standardAddress: address))
     return state
   }
 
-  private init(standard: Int32) { self.standard = standard }
+  private init(standard: Int32, standardAddress: UnsafeRawPointer?) {
+    self.standard = standard
+    self.standardAddress = standardAddress
+  }
 
   /// Free the state of a heap. Only after `lua_close`, whose finalisers may still copy values.
   static func close(_ state: UnsafeMutablePointer<CopyState>) {
@@ -119,7 +125,7 @@ extension UnsafeMutablePointer<CopyState> {
   }
 
   /// The coroutine that factories run on.
-  /// Needs 1 stack slot. Lua API that allocates: at first `lua_newthread`, `luaL_ref`.
+  /// Needs 1 stack slot. Lua API that allocates: at first `lua_newthread`, `lua_createtable`, `luaL_ref`.
   @inline(__always)
   func openMaker(_ L: LuaState) -> LuaState {
     if let maker = pointee.maker { return maker }
@@ -128,9 +134,9 @@ extension UnsafeMutablePointer<CopyState> {
 
   @inline(never)
   private func makeMaker(_ L: LuaState) -> LuaState {
-    let made = lua_newthread(L).unsafelyUnwrapped
-    _ = luaL_ref(L, registryIndex)
-    lua_sethook(made, nil, 0, 0)  // it has inherited that of L
+    let made = lwkt_newkept(L).unsafelyUnwrapped
+    lua_createtable(L, 0, 0)
+    lua_xmove(L, made, 1)
     if let maker = pointee.maker { return maker }  // a finaliser was first
     pointee.maker = made
     return made
@@ -140,21 +146,19 @@ extension UnsafeMutablePointer<CopyState> {
   private func makeTables(_ L: LuaState) {
     let records = makeTable(L, weak: "v")
     let prototypes = makeTable(L, weak: "v")
-    let factories = makeTable(L, weak: nil)
     let pending = makeTable(L, weak: nil)
     let indexed = makeTable(L, weak: "k")
     let anchors = makeTable(L, weak: nil)
     let functions = makeTable(L, weak: "k")
     if pointee.functions != 0 {
       // A finaliser that copies has made them meanwhile, and those are in use.
-      for table in [records, prototypes, factories, pending, indexed, anchors, functions] {
+      for table in [records, prototypes, pending, indexed, anchors, functions] {
         luaL_unref(L, registryIndex, table)
       }
       return
     }
     pointee.records = records
     pointee.prototypes = prototypes
-    pointee.factoryTable = factories
     pointee.pending = pending
     pointee.indexed = indexed
     pointee.anchors = anchors
@@ -166,13 +170,6 @@ extension UnsafeMutablePointer<CopyState> {
   func pushFunctions(_ L: LuaState) {
     if pointee.functions == 0 { makeTables(L) }
     lua_rawgeti(L, registryIndex, lua_Integer(pointee.functions))
-  }
-
-  /// Push the table of factories.
-  @inline(__always)
-  func pushFactoryTable(_ L: LuaState) {
-    if pointee.functions == 0 { makeTables(L) }
-    lua_rawgeti(L, registryIndex, lua_Integer(pointee.factoryTable))
   }
 
   @inline(__always)

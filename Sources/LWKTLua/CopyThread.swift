@@ -71,38 +71,39 @@ private func encodeFlatThread(
 ) -> Bool {
   let record = lua_gettop(L)
   var writer = FlatWriter(context.state.openFlatMemory())
-  let environmentUpvalue = writeFlat(L, &writer, function, code, first, count, context)
+  let counts = writeFlat(L, &writer, function, code, first, count, context)
   // The globals last, since they cost most and the rest may not fit.
-  guard let environmentUpvalue,
-    environmentUpvalue == 0
-      || !needsGlobals(L, record, code, environmentUpvalue, context)
+  guard let counts,
+    counts.environment == 0
+      || !needsGlobals(L, record, code, counts.environment, context)
   else {
     writer.discard()
     return false
   }
-  writer.finish(payload, count: Int(count) + 1)
+  writer.finish(payload, counts)
   return true
 }
 
-/// Write all; nil if it cannot be. The number of the upvalue that is the globals table, or 0.
+/// Write all; nil if it cannot be.
 @inline(__always)
 private func writeFlat(
   _ L: LuaState, _ writer: inout FlatWriter, _ function: Int32, _ code: CodeRef, _ first: Int32,
   _ count: Int32, _ context: CopyContext
-) -> Int32? {
+) -> FlatCounts? {
   guard writer.put(UnsafeMutableRawPointer(code)) else { return nil }
   let upvalues = Int32(code.notes.pointee.upvalueCount)
   guard upvalues <= FlatWriter.limit else { return nil }
-  var environmentUpvalue: Int32 = 0
+  var counts = FlatCounts(values: count + 1)
+  let environment = lua_topointer(L, context.environment)
   var upvalue: Int32 = 1
   while upvalue <= upvalues {
     lua_getupvalue(L, function, upvalue)
-    if environmentUpvalue == 0, lua_rawequal(L, -1, context.environment) != 0 {
-      environmentUpvalue = upvalue
-      guard writer.put(CopyTag.environment, 0) else { return nil }
-    } else if lua_type(L, -1) == LUA_TFUNCTION, lua_rawequal(L, -1, function) != 0 {
-      guard writer.put(CopyTag.itself, 0) else { return nil }
-    } else if !writer.put(L, -1) {
+    let address = lua_topointer(L, -1)
+    if address == environment, counts.environment == 0 {
+      counts.environment = upvalue
+    } else if counts.itself == 0, address != nil, address == lua_topointer(L, function) {
+      counts.itself = upvalue
+    } else if !writer.put(L, -1, context.state) {
       return nil
     }
     lwkt_pop(L, 1)
@@ -110,10 +111,10 @@ private func writeFlat(
   }
   var index = first
   while index < first + count {
-    guard writer.put(L, index) else { return nil }
+    guard writer.put(L, index, context.state) else { return nil }
     index += 1
   }
-  return environmentUpvalue
+  return counts
 }
 
 /// Does the code, whose upvalue `upvalue` is the globals table, need any of what the program put
@@ -124,9 +125,7 @@ private func needsGlobals(
   let number = UInt32(upvalue - 1)
   if code.upvalues[Int(number)].isTaken { return true }
   let state = context.state
-  lua_rawgeti(L, registryIndex, lua_Integer(state.pointee.standard))
-  let hasStandard = lua_rawequal(L, -1, context.environment) == 0
-  lwkt_pop(L, 1)
+  let hasStandard = lua_topointer(L, context.environment) != state.pointee.standardAddress
   for index in 0..<Int(code.notes.pointee.nameCount) where code.names[index].upvalue == number {
     pushName(L, record, code, index)
     if state.pushUserGlobal(L, context.environment, hasStandard) { return true }
@@ -135,24 +134,28 @@ private func needsGlobals(
   return false
 }
 
-/// Is all that the thread function can do with its globals to read standard ones? Then it needs no table
-/// of its own. `payload` is a new thread's.
+/// What a thread function can do with its globals.
+enum UseOfGlobals {
+  /// Nothing: it has no such upvalue.
+  case none
+  /// Read standard ones, so it needs no table of its own.
+  case standard
+  case any
+}
+
+/// `payload` is a new thread's.
 @inline(__always)
-func readsStandardGlobals(_ payload: UnsafeMutablePointer<Payload>) -> Bool {
-  guard var reader = FlatReader(payload) else { return false }
-  let code = reader.code()
-  for upvalue in 0..<Int(code.notes.pointee.upvalueCount) {
-    if reader.tag == CopyTag.environment {
-      return !code.upvalues[upvalue].isTaken && !code.upvalues[upvalue].isChanged
-    }
-    reader.skip()
-  }
-  return false
+func useOfGlobals(_ payload: UnsafeMutablePointer<Payload>) -> UseOfGlobals {
+  guard var reader = FlatReader(payload) else { return .any }
+  let environment = Int(reader.counts.environment)
+  guard environment > 0 else { return .none }
+  let upvalue = reader.code().upvalues[environment - 1]
+  return upvalue.isTaken || upvalue.isChanged ? .any : .standard
 }
 
 /// Push the function and the arguments of a new thread; `.values` counts both. The payload stays as
 /// it is. Globals that travel along are set in the table at `context.environment`, the new
-/// thread's.
+/// thread's; it may be `standardGlobals` if `useOfGlobals` says that it needs no others.
 ///
 /// On the stack of the new thread or any other of the heap. Needs 1 stack slot. Lua API that
 /// allocates: as `decodeValues`.
@@ -166,31 +169,42 @@ func decodeThread(
   guard lua_checkstack(L, Int32(reader.count) + 8) != 0 else {
     return failDecode(L, "no stack space")
   }
-  let environment = lua_absindex(L, context.environment)
+  let top = lua_gettop(L)
   let code = reader.code()
   let upvalues = Int32(code.notes.pointee.upvalueCount)
   let usesFactory = canUseFactory(L, code, context.state)
-  guard usesFactory ? pushFactory(L, code, context.state) : pushFunction(L, code) else {
-    return .failed
-  }
-  let function = lua_gettop(L)
-  // Bit n: upvalue n + 1 is the function itself.
-  var itself: UInt64 = 0
+  guard usesFactory || pushFunction(L, code) else { return .failed }
+  let function = top + 1
   var upvalue: Int32 = 1
   while upvalue <= upvalues {
-    if reader.tag == CopyTag.itself { itself |= 1 &<< UInt64(truncatingIfNeeded: upvalue - 1) }
-    reader.push(L, environment)
+    if upvalue == reader.counts.environment {
+      context.pushEnvironment(L)
+    } else if upvalue == reader.counts.itself {
+      lua_pushnil(L)
+    } else {
+      let result = reader.push(L, context.state)
+      guard case .values = result else { return leave(L, result, at: function) }
+    }
     if !usesFactory { lua_setupvalue(L, function, upvalue) }
     upvalue += 1
   }
-  if usesFactory, !callFactory(L, upvalues, context.state) { return .failed }
-  while itself != 0 {
+  if usesFactory, !makeClosure(L, code, upvalues, context.state) { return .failed }
+  if reader.counts.itself > 0 {
     lua_pushvalue(L, function)
-    lua_setupvalue(L, function, Int32(truncatingIfNeeded: itself.trailingZeroBitCount + 1))
-    itself &= itself - 1
+    lua_setupvalue(L, function, reader.counts.itself)
   }
-  while reader.tag != CopyTag.none { reader.push(L, environment) }
-  return .values(Int32(truncatingIfNeeded: payload.pointee.count))
+  while reader.tag != CopyTag.none {
+    let result = reader.push(L, context.state)
+    guard case .values = result else { return leave(L, result, at: function) }
+  }
+  return .values(reader.counts.values)
+}
+
+/// What is at the top comes in the place of all from `place` on.
+private func leave(_ L: LuaState, _ result: DecodeResult, at place: Int32) -> DecodeResult {
+  lua_copy(L, -1, place)
+  lua_settop_plain(L, place)
+  return result
 }
 
 // MARK: Assigned variables

@@ -42,9 +42,8 @@ package func create(_ L: OpaquePointer?) -> Int32 {
     passSettings(L, to: thread)
   }
   lwkt_pushfirst(L, thread.object, Int32(ObjectKind.thread.rawValue))
-  thread.object.retainObject()
+  // The handle at the top has the reference now, and keeps the thread alive.
   if options.noStart { lwkt_set_awaited(L, true) } else { thread.begin() }
-  thread.object.releaseObject()
   return 1
 }
 
@@ -63,8 +62,8 @@ private func noteOrigin(_ L: LuaState, _ thread: ThreadRef) {
 private func packStart(
   _ L: LuaState, _ functionAt: Int32, _ start: UnsafeMutablePointer<Payload>
 ) -> Bool {
-  _ = lua_checkstack(L, 8)
   let count = lua_gettop(L) - functionAt
+  // Lua has made room for 20 values, as for every C function.
   lwkt_pushenvironment(L, currentThread.pointee.slot)
   let context = CopyContext(state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
   guard

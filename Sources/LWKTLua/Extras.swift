@@ -15,6 +15,8 @@ struct Death: Sendable {
 final class ThreadExtras {
   var death: Death?
   var exitResults = Payload()
+  /// What the thread is to run, while modules are loaded that this needs.
+  var start = Payload()
   var snapshot: Snapshot?
   /// Thread ports: closed when it ends. One reference each.
   var ports: [PortRef] = []
@@ -27,8 +29,14 @@ final class ThreadExtras {
   /// Told of the end, with the results still on the coroutine's stack.
   var whenEnded: ((LuaState, _ succeeded: Bool, _ results: Int32) -> Void)?
 
+  func takeStart() -> Payload {
+    defer { start = Payload() }
+    return start
+  }
+
   deinit {
     withUnsafeMutablePointer(to: &exitResults) { $0.dispose() }
+    withUnsafeMutablePointer(to: &start) { $0.dispose() }
     for port in ports { port.object.releaseObject() }
   }
 }
@@ -57,6 +65,12 @@ extension UnsafeMutablePointer where Pointee == Thread {
     guard let extras = existingExtras else { return Payload() }
     defer { extras.exitResults = Payload() }
     return extras.exitResults
+  }
+
+  /// What it is to run, moved out. Before its first run.
+  func takeStart() -> Payload {
+    defer { pointee.payload = Payload() }
+    return pointee.payload
   }
 
   func keep(_ snapshot: Snapshot) { extras.snapshot = snapshot }

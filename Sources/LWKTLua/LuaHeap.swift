@@ -84,7 +84,7 @@ struct LuaHeap {
   @inline(__always)
   mutating func giveSlot(_ slot: Int32, coroutine: LuaState) {
     let keep = restingSlots.count < Self.restingLimit
-    if lwkt_dropthread(state, coroutine, slot, keep) {
+    if lwkt_dropthread(coroutine, slot, keep) {
       restingSlots.append(slot)
     } else {
       freeSlots.append(slot)

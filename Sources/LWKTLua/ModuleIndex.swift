@@ -14,6 +14,8 @@
 // the heap has the last word there.
 
 import CLua
+import Glibc
+import LWKTCore
 
 /// A place in a module.
 struct ModuleEntry: BitwiseCopyable {
@@ -48,6 +50,8 @@ struct ModuleIndex {
   private(set) var entries = Vector<ModuleEntry>()
   private var names = ByteWriter()
   private var places = PointerMap()
+  /// By place: the object that stands for it in flat starts (ModulePart.swift), one reference, or 0.
+  private var parts = Vector<UInt>()
   /// The entries of the values in the heap's pending table.
   var found = Vector<UInt32>()
   var hasStandard = false
@@ -88,7 +92,49 @@ struct ModuleIndex {
     places.reserve(512)
   }
 
+  /// Write the type of what is at a place, and the way there.
+  func write(_ place: UInt32, type: UInt8, to out: inout ByteWriter) {
+    out.put(type)
+    writeStep(place, &out)
+    out.put(CopyTag.end)
+  }
+
+  /// The module first. Recurses as deep as `depthLimit`.
+  private func writeStep(_ place: UInt32, _ out: inout ByteWriter) {
+    let entry = entry(place)
+    if entry.kind == .module { return writeName(entry, &out) }
+    writeStep(entry.parent, &out)
+    switch entry.kind {
+    case .name:
+      out.put(CopyTag.nameStep)
+      writeName(entry, &out)
+    case .index: out.put(CopyTag.indexStep, entry.key)
+    case .upvalue: out.put(CopyTag.upvalueStep, UInt8(truncatingIfNeeded: entry.key))
+    case .metatable, .module: out.put(CopyTag.metatableStep)
+    }
+  }
+
+  private func writeName(_ entry: ModuleEntry, _ out: inout ByteWriter) {
+    let name = name(entry)
+    out.put(value: UInt32(name.count))
+    if let start = name.baseAddress { out.put(start, name.count) }
+  }
+
+  /// The object that stands for a place, if it has been made.
+  @inline(__always)
+  func part(_ place: UInt32) -> ObjectRef? {
+    place <= parts.count ? ObjectRef(bitPattern: parts[Int(place) - 1]) : nil
+  }
+
+  /// Keep the object that stands for a place: takes over a reference.
+  mutating func setPart(_ place: UInt32, _ object: ObjectRef) {
+    while parts.count < entries.count { parts.append(0) }
+    parts[Int(place) - 1] = UInt(bitPattern: object)
+  }
+
   mutating func free() {
+    for index in 0..<parts.count { ObjectRef(bitPattern: parts[index])?.releaseObject() }
+    parts.free()
     entries.free()
     names.free()
     places.free()
@@ -121,8 +167,13 @@ enum StandardModules {
 
 /// Are these the bytes of `text`?
 func equal(_ bytes: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
-  bytes.count == text.utf8CodeUnitCount
-    && bytes.elementsEqual(UnsafeRawBufferPointer(start: text.utf8Start, count: bytes.count))
+  guard let start = bytes.baseAddress, bytes.count == text.utf8CodeUnitCount else { return false }
+  return memcmp(start, text.utf8Start, bytes.count) == 0
+}
+
+private func equal(_ bytes: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
+  guard let start = bytes.baseAddress, let second = other.baseAddress else { return false }
+  return bytes.count == other.count && memcmp(start, second, bytes.count) == 0
 }
 
 extension UnsafeMutablePointer<CopyState> {
@@ -162,7 +213,7 @@ extension UnsafeMutablePointer<CopyState> {
     var count = 0
     guard let bytes = lua_tolstring(L, -2, &count) else { return false }
     let name = UnsafeRawBufferPointer(start: bytes, count: count)
-    guard name.elementsEqual(pointee.index.name(entry)) else { return false }
+    guard equal(name, pointee.index.name(entry)) else { return false }
     if entry.kind == .module { return true }
     guard entry.kind == .name, entry.depth == 1 else { return false }
     let module = pointee.index.entry(entry.parent)
@@ -219,32 +270,9 @@ extension Encoder {
     setEntry(node, .module, offset: offset, detail: 0)
     moduleCount += 1
     scratch.pointee.out.put(CopyTag.module, node)
-    scratch.pointee.out.put(UInt8(truncatingIfNeeded: lua_type(L, index)))
-    writeStep(place)
-    scratch.pointee.out.put(CopyTag.end)
+    state.pointee.index.write(
+      place, type: UInt8(truncatingIfNeeded: lua_type(L, index)), to: &scratch.pointee.out)
     return true
-  }
-
-  /// The way to a place, its module first. Recurses as deep as `ModuleIndex.depthLimit`.
-  private mutating func writeStep(_ place: UInt32) {
-    let entry = state.pointee.index.entry(place)
-    if entry.kind == .module { return writeName(entry) }
-    writeStep(entry.parent)
-    switch entry.kind {
-    case .name:
-      scratch.pointee.out.put(CopyTag.nameStep)
-      writeName(entry)
-    case .index: scratch.pointee.out.put(CopyTag.indexStep, entry.key)
-    case .upvalue:
-      scratch.pointee.out.put(CopyTag.upvalueStep, UInt8(truncatingIfNeeded: entry.key))
-    case .metatable, .module: scratch.pointee.out.put(CopyTag.metatableStep)
-    }
-  }
-
-  private mutating func writeName(_ entry: ModuleEntry) {
-    let name = state.pointee.index.name(entry)
-    scratch.pointee.out.put(value: UInt32(name.count))
-    if let start = name.baseAddress { scratch.pointee.out.put(start, name.count) }
   }
 }
 

@@ -176,16 +176,9 @@ struct SystemCallReader {
   }
 
   private mutating func readClockName(_ call: SystemCallRef) -> Bool {
-    if lua_type(L, index) <= LUA_TNIL { return set(call, 1) }
+    if let clock = clockArgument(L, index) { return set(call, UInt64(clock)) }
     guard lua_type(L, index) == LUA_TSTRING else { return refuseType("string") }
-    switch stringArgument(L, index) {
-    case "realtime": return set(call, 0)
-    case "monotonic": return set(call, 1)
-    case "process": return set(call, 2)
-    case "boottime": return set(call, 7)
-    default:
-      return refuse("one of \"monotonic\", \"realtime\", \"boottime\", \"process\" expected")
-    }
+    return refuse("one of \"monotonic\", \"realtime\", \"boottime\", \"process\" expected")
   }
 
   private mutating func readTime(_ call: SystemCallRef, isLimit: Bool) -> Bool {
@@ -202,6 +195,21 @@ struct SystemCallReader {
     call.setDeadline(mycpu.readClock() &+ UInt64(min(seconds, 1e9) * 1e9))
     return true
   }
+}
+
+/// The kernel's number of the clock that is named at `index`, monotonic unless told; nil for no such name.
+/// Lua API that allocates: none.
+func clockArgument(_ L: LuaState, _ index: Int32) -> Int32? {
+  let type = lua_type(L, index)
+  if type <= LUA_TNIL { return 1 }
+  guard type == LUA_TSTRING else { return nil }
+  var count = 0
+  let start = lua_tolstring(L, index, &count)
+  let name = UnsafeRawBufferPointer(start: start, count: count)
+  if equal(name, "monotonic") { return 1 }
+  if equal(name, "realtime") { return 0 }
+  if equal(name, "process") { return 2 }
+  return equal(name, "boottime") ? 7 : nil
 }
 
 /// `io.open`'s modes as flags of `open`.

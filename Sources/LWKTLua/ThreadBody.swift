@@ -49,11 +49,9 @@ package func firstTurn(
     failUnstarted(thread, "not enough memory for a Lua heap")
     return nil
   }
-  let main = heap.pointee.state
   let slot = heap.pointee.takeSlot()
-  // Nothing fails here: the allocator does not say no while Swift runs.
-  _ = lua_checkstack(main, 8)
-  let L = lwkt_newthread(main, slot, -1).unsafelyUnwrapped
+  // Nothing fails here: the allocator does not say no while Swift runs. The state's own stack is empty.
+  let L = lwkt_newthread(heap.pointee.state, slot, -1).unsafelyUnwrapped
   domain.add(thread)
   thread.pointee.slot = slot
   thread.pointee.machine = UnsafeMutableRawPointer(L)
@@ -63,23 +61,31 @@ package func firstTurn(
 }
 
 /// Put function and arguments on the new coroutine's stack, or a C function that will. Returns the
-/// count of arguments. Lua API that allocates: as decoding.
+/// count of arguments. Lua API that allocates: as decoding, and finalisers that this sets off run on behalf
+/// of the thread: they may receive, so that what it is to run stands apart meanwhile.
 private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
-  let payload = addressOf(&thread.pointee.payload)
+  var start = thread.takeStart()
   let heap = LuaHeap.of(L)
-  let usesStandard = !heap.pointee.isMain && readsStandardGlobals(payload)
-  if usesStandard { lwkt_pushstandard(L) } else { lwkt_pushenvironment(L, thread.pointee.slot) }
-  let context = CopyContext(state: heap.pointee.copyState, environment: lua_gettop(L))
-  let result = decodeThread(L, payload, context: context)
-  switch result {
+  let use = heap.pointee.isMain ? .any : useOfGlobals(&start)
+  var environment = CopyContext.standardGlobals
+  if use == .any {
+    lwkt_pushenvironment(L, thread.pointee.slot)
+    environment = 1
+  }
+  let context = CopyContext(state: heap.pointee.copyState, environment: environment)
+  switch decodeThread(L, &start, context: context) {
   case .values(let count):
-    lua_rotate(L, 1, -1)
-    lwkt_pop(L, 1)
-    if usesStandard { lwkt_usestandard(L, thread.pointee.slot, 1) }
-    payload.dispose()
+    if use == .any {
+      lua_rotate(L, 1, -1)
+      lwkt_pop(L, 1)
+    } else if use == .standard {
+      lwkt_usestandard(L, thread.pointee.slot, 1)
+    }
+    addressOf(&start).dispose()
     return count - 1
   case .failed, .needsModule:
     // A module must be loaded, which may wait: from inside the thread.
+    thread.extras.start = start
     lua_settop_plain(L, 0)
     lwkt_push_starter(L)
     return 0
@@ -92,23 +98,26 @@ private func unpackStart(_ thread: ThreadRef, _ L: LuaState) -> Int32 {
 package func startInside(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let thread = currentThread
-  let payload = addressOf(&thread.pointee.payload)
+  var start = thread.extras.takeStart()
   LuaHeap.of(L).pointee.copyState.noteModules(L)
   _ = lua_checkstack(L, 8)
   lwkt_pushenvironment(L, thread.pointee.slot)
   let context = CopyContext(
     state: LuaHeap.of(L).pointee.copyState, environment: lua_gettop(L))
-  switch decodeThread(L, payload, context: context) {
+  switch decodeThread(L, &start, context: context) {
   case .values(let count):
     lua_rotate(L, -(count + 1), -1)
     lwkt_pop(L, 1)
-    payload.dispose()
+    addressOf(&start).dispose()
     return count
-  case .failed: return resultError
+  case .failed:
+    addressOf(&start).dispose()
+    return resultError
   case .needsModule:
+    thread.extras.start = start
     lua_rotate(L, -2, 1)
     lwkt_pop(L, 1)
-    return requireFirst(L, payload, thread.object, 0)
+    return requireFirst(L, UnsafeMutableRawPointer(thread), thread.object, 0)
   }
 }
 
@@ -124,9 +133,13 @@ private func chooseHeap(_ thread: ThreadRef) -> UnsafeMutablePointer<LuaHeap>? {
   }
   if thread.pointee.flags.contains(.main) { return LuaHeap.make(isMain: true) }
   if let empty = gd.pointee.emptyDomains { return LuaHeap.of(empty) }
-  let ownDomains = gd.pointee.host.pointee.ownDomains
-  if gd.pointee.domainCount >= ownDomains,
-    let domain = gd.domainToFill(limit: threadsPerHeap, few: ownDomains)
+  let host = gd.pointee.host
+  if gd.pointee.domainCount >= host.pointee.ownDomains {
+    if let domain = gd.domainToFill(limit: threadsPerHeap, few: host.pointee.ownDomains) {
+      return LuaHeap.of(domain)
+    }
+  } else if gd.pointee.domainCount >= host.pointee.restingDomains,
+    let domain = gd.restingDomainToFill(limit: threadsPerHeap)
   {
     return LuaHeap.of(domain)
   }
@@ -238,7 +251,12 @@ private func release(_ thread: ThreadRef, _ L: LuaState) {
   let heap = LuaHeap.of(L)
   heap.pointee.giveSlot(thread.pointee.slot, coroutine: L)
   thread.pointee.machine = nil
-  if thread.pointee.extras != nil { thread.closePorts() }
+  if let extras = thread.existingExtras {
+    thread.closePorts()
+    // Its modules could not be loaded.
+    var start = extras.takeStart()
+    addressOf(&start).dispose()
+  }
 }
 
 private func endUnstarted(_ thread: ThreadRef) {

@@ -211,7 +211,7 @@ func joined(_ L: LuaState) -> Int32 {
 /// How it ended: true and its results, or false and its error, after `prefix` results.
 func pushEnd(_ L: LuaState, _ thread: ThreadRef, prefix: Int32 = 0) -> Int32 {
   thread.markNoticed()
-  _ = lua_checkstack(L, 8)
+  // Lua has made room for 20 values, as for every C function.
   lua_pushboolean(L, thread.pointee.succeeded ? 1 : 0)
   if !thread.pointee.succeeded, thread.pointee.payload.count == 0 {
     pushString(L, thread.death?.message ?? "aborted")

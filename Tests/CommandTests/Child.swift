@@ -2,6 +2,7 @@
 
 import Dispatch
 import Foundation
+import Support
 import Synchronization
 
 /// Where things are.
@@ -14,9 +15,7 @@ enum Place {
   static let stockLua = "/usr/bin/lua5.4"
   static let luaTests = package.appendingPathComponent("Tests/lua")
 
-  /// The folder of built products: the one of the test bundle that runs now.
-  static let products = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    .deletingLastPathComponent()
+  static let products = URL(fileURLWithPath: Support.products)
 
   /// The names of the Lua files in `folder`, in order.
   static func luaFiles(in folder: URL) -> [String] {
@@ -95,10 +94,6 @@ struct Child {
 
   private static let gate = Gate(2)
 
-  /// Slower builds (sanitizers) get more time: LWKT_TEST_PATIENCE times as much.
-  private static let patience =
-    ProcessInfo.processInfo.environment["LWKT_TEST_PATIENCE"].flatMap(Double.init) ?? 1
-
   /// The tests' modules are found whatever the working directory; nothing else of the caller's Lua
   /// settings has a say.
   private static let environment: [String: String] = {
@@ -139,49 +134,21 @@ struct Child {
       tookTooLong: tookTooLong)
   }
 
-  /// By `posix_spawn`: Foundation's Process reads past the end of a directory's entries where many
-  /// files are open, and has crashed so. The child has the usual answer to every signal, also where the
-  /// tests run in the background of a shell and inherit that Ctrl-C is ignored, and blocks none.
   private func spawn(_ files: [String]) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, files[0], O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, files[1], O_WRONLY, 0)
-    if mergesErrors {
-      posix_spawn_file_actions_adddup2(&actions, 1, 2)
-    } else {
-      posix_spawn_file_actions_addopen(&actions, 2, files[2], O_WRONLY, 0)
-    }
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    var all = sigset_t()
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     let path = URL(fileURLWithPath: program, relativeTo: Place.products).path
     // `env` changes to the directory and becomes the program: one process, one id.
-    let command = ["/usr/bin/env", "--chdir=" + directory.path, path]
-    var argv = (command + arguments).map { strdup($0) } + [nil]
-    var envp = environment.map { strdup($0.key + "=" + $0.value) } + [nil]
-    defer { for text in argv + envp { free(text) } }
-    var child: pid_t = 0
-    let failure = posix_spawn(&child, command[0], &actions, &attributes, &argv, &envp)
-    guard failure == 0 else {
-      throw POSIXError(POSIXErrorCode(rawValue: failure) ?? .EIO)
-    }
-    return child
+    return try Support.spawn(
+      "/usr/bin/env", ["--chdir=" + directory.path, path] + arguments, environment: environment,
+      descriptors: [
+        .file(files[0], O_RDONLY), .file(files[1], O_WRONLY),
+        mergesErrors ? .same(1) : .file(files[2], O_WRONLY),
+      ])
   }
 
   /// The exit status, or 128 and the signal that ended it; and was it killed for taking too long?
   private func waitForEnd(of child: pid_t) async -> (status: Int32, tookTooLong: Bool) {
     let watch = Watch()
-    watch.start(child, seconds: seconds * Child.patience)
+    watch.start(child, seconds: seconds * patience)
     return await withCheckedContinuation { continuation in
       Thread.detachNewThread {
         // It stays a zombie until it is known not to be killed any more: its id is not used again.

@@ -357,7 +357,7 @@ final class HostTests: CoreTestCase {
     }
     while ran.value < 2000 { usleep(1000) }
     rig.host.shutdown()
-    XCTAssertEqual(rig.state.pointee.allThreads.load(ordering: .relaxed), 0)
+    XCTAssertTrue(rig.state.pointee.population.isEmpty)
   }
 
   // MARK: Idleness

@@ -93,6 +93,7 @@ final class QueueTests: CoreTestCase {
     for seed in 1...20 {
       var queue = RunQueue()
       var model: [Int: [ThreadRef]] = [:]
+      var arrived: [ThreadRef] = []
       var random = Seeded(UInt64(seed))
       for _ in 0..<3000 {
         let thread = threads[Int.random(in: 0..<capacity, using: &random)]
@@ -110,21 +111,26 @@ final class QueueTests: CoreTestCase {
             queue.prepend(thread)
             model[priority, default: []].insert(thread, at: 0)
           }
+          arrived.append(thread)
         case 2 where isQueued:
           queue.remove(thread)
           model[priority]!.removeAll { $0 == thread }
+          arrived.removeAll { $0 == thread }
         case 3:
           let best = model.filter { !$0.value.isEmpty }.keys.max()
           XCTAssertEqual(queue.bestPriority, best ?? -1)
-          XCTAssertEqual(queue.pop(), best.map { model[$0]!.removeFirst() })
+          let popped = queue.pop()
+          XCTAssertEqual(popped, best.map { model[$0]!.removeFirst() })
+          arrived.removeAll { $0 == popped }
         default:
+          // Those that could leave, in the order they came.
           var seen: [ThreadRef] = []
-          queue.forEachFromTheBack {
-            seen.append($0)
-            return true
+          var next = queue.firstStray
+          while let stray = next {
+            seen.append(stray)
+            next = stray.pointee.domainNext
           }
-          let expected = model.keys.sorted().flatMap { model[$0]!.reversed() }
-          XCTAssertEqual(seen, expected)
+          XCTAssertEqual(seen, arrived)
         }
         XCTAssertEqual(queue.count, model.values.reduce(0) { $0 + $1.count })
         XCTAssertEqual(queue.strays, queue.count)

@@ -158,7 +158,11 @@ final class Rig: @unchecked Sendable {
       preempt: { pthread_kill($0, SIGURG) },
       reportDeath: { deaths.add($0.displayName) },
       reportDeadlock: { deadlocks.add($0) },
-      workerEnds: { workersEnded.add() })
+      workerEnds: {
+        // Those of groups.
+        while let domain = mycpu.pointee.domains { domain.destroy() }
+        workersEnded.add()
+      })
     host = LWKTCore.Host(
       workers: workers, binding: binding, policy: policy, background: background,
       ipiCapacity: ipiCapacity, spinNanoseconds: spinNanoseconds, sysport: sysport,

@@ -442,6 +442,60 @@ final class TokenTests: CoreTestCase {
     }
   }
 
+  /// Run `body` as a thread that holds the first token while another, which holds the second, waits for
+  /// the first.
+  private func whileAnotherWaits(
+    _ isAscending: Bool, _ body: @escaping (ThreadRef, _ wanted: TokenRef, _ kept: TokenRef) -> Void
+  ) {
+    let rig = Rig(workers: 1)
+    rig.run {
+      let tokens = [rig.token("a"), rig.token("b")].sorted { ($0 < $1) == isAscending }
+      let (kept, wanted) = (tokens[0], tokens[1])
+      let other = rig.spawnStraight { thread in
+        get(thread, kept)
+        while wanted.pointee.owner == nil { pass() }
+        get(thread, wanted)
+        XCTAssertEqual(thread.holds(kept), .exclusive)
+        thread.releaseTokens(downTo: 0)
+        return 0
+      }
+      rig.spawnStraight { thread in
+        while kept.pointee.owner == nil { pass() }
+        get(thread, wanted)
+        while other.pointee.waitKind != .token { pass() }
+        body(thread, wanted, kept)
+        thread.releaseTokens(downTo: 0)
+        return 0
+      }
+    }
+    XCTAssertEqual(rig.deadlocks.count, 0)
+  }
+
+  /// Who waits for a token has none of the others, whichever stands first.
+  func testWhoWaitsForATokenKeepsNone() {
+    for isAscending in [true, false] {
+      whileAnotherWaits(isAscending) { thread, _, kept in XCTAssertTrue(thread.tryToken(kept)) }
+    }
+  }
+
+  /// A thread that was passed over too often keeps what it has while it waits for the rest, but not from
+  /// one that would never let go otherwise.
+  func testWhatIsKeptComesFreeInTime() {
+    whileAnotherWaits(true) { thread, wanted, kept in
+      for _ in 0...Token.patience {
+        XCTAssertNil(thread.releaseToken(wanted))
+        get(thread, wanted)
+        pass()
+      }
+      XCTAssertNotNil(kept.pointee.owner, "passed over and patient yet")
+      let end = later(10_000_000_000)
+      while !thread.tryToken(kept) {
+        if mycpu.readClock() > end { return XCTFail("it is kept for ever") }
+        pass()
+      }
+    }
+  }
+
   /// A writer among readers that always overlap.
   func testAWriterGetsItsTurnAmongReaders() {
     for workers in [1, 2, 4] {

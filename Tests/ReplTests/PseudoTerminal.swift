@@ -2,6 +2,7 @@
 
 import CLWKT
 import Glibc
+import Support
 import Testing
 
 @testable import lwkt_lua
@@ -17,10 +18,8 @@ final class PseudoTerminal {
   /// A folder that is removed at the end: the command's state, and a place for files.
   let folder: String
 
-  /// How long anything may take: machines that do much else are slow. Slower builds (sanitizers) get
-  /// more time: LWKT_TEST_PATIENCE times as much.
-  private static let patience: UInt64 =
-    30_000_000_000 * (getenv("LWKT_TEST_PATIENCE").flatMap { UInt64(String(cString: $0)) } ?? 1)
+  /// Nanoseconds that anything may take: machines that do much else are slow.
+  private static let longestWait = UInt64(30_000_000_000 * patience)
 
   struct CannotStart: Error {}
 
@@ -44,7 +43,9 @@ final class PseudoTerminal {
       "TERM": "xterm", "PATH": "/usr/bin:/bin", "XDG_STATE_HOME": made, "HOME": made,
     ]
     variables.merge(extra) { $1 }
-    child = try PseudoTerminal.spawn(arguments, on: "/dev/pts/\(number)", variables)
+    child = try spawn(
+      products + "/lwkt-lua", arguments, environment: variables,
+      descriptors: [.file("/dev/pts/\(number)", O_RDWR), .same(0), .same(0)], ownSession: true)
   }
 
   deinit {
@@ -55,48 +56,6 @@ final class PseudoTerminal {
     }
     close(master)
   }
-
-  /// A session of its own, whose terminal is the first one that it opens.
-  private static func spawn(
-    _ arguments: [String], on terminal: String, _ variables: [String: String]
-  ) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, terminal, O_RDWR, 0)
-    posix_spawn_file_actions_adddup2(&actions, 0, 1)
-    posix_spawn_file_actions_adddup2(&actions, 0, 2)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    var all = sigset_t()
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setflags(
-      &attributes,
-      Int16(ownSession | Int32(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)))
-    let program = products + "/lwkt-lua"
-    var argv = ([program] + arguments).map { strdup($0) } + [nil]
-    var envp = variables.map { strdup($0.key + "=" + $0.value) } + [nil]
-    defer { for text in argv + envp { free(text) } }
-    var child: pid_t = 0
-    guard posix_spawn(&child, program, &actions, &attributes, &argv, &envp) == 0 else {
-      throw CannotStart()
-    }
-    return child
-  }
-
-  /// The folder of built products: the one of the test bundle that runs now.
-  private static let products: String = {
-    var buffer = [CChar](repeating: 0, count: 4096)
-    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-    let path = String(
-      decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
-  }()
 
   /// A prompt that is ready.
   static func ready(
@@ -150,12 +109,11 @@ final class PseudoTerminal {
     _ = ioctl(master, UInt(TIOCSWINSZ), &size)
   }
 
-  /// Of `ioctl` and of `posix_spawn`, where Swift does not see the headers' names.
+  /// Of `ioctl`, where Swift does not see the header's names.
   private enum Request {
     static let number: UInt = 0x8004_5430
     static let unlock: UInt = 0x4004_5431
   }
-  private static let ownSession: Int32 = 0x80
 
   func signal(_ number: Int32) { kill(child, number) }
 
@@ -166,7 +124,7 @@ final class PseudoTerminal {
     _ wanted: String = "", at location: SourceLocation = #_sourceLocation,
     _ condition: (Screen) -> Bool
   ) {
-    let limit = lwkt_nanotime() + PseudoTerminal.patience
+    let limit = lwkt_nanotime() + PseudoTerminal.longestWait
     while !condition(screen) {
       if lwkt_nanotime() < limit, readSome() { continue }
       if condition(screen) { return }
@@ -199,7 +157,7 @@ final class PseudoTerminal {
 
   /// Wait for the command's end: its exit status, or 128 and the number of the signal that ended it.
   func end() -> Int32? {
-    let limit = lwkt_nanotime() + PseudoTerminal.patience
+    let limit = lwkt_nanotime() + PseudoTerminal.longestWait
     while lwkt_nanotime() < limit {
       _ = readSome()
       var raw: Int32 = 0

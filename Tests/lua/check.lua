@@ -77,11 +77,14 @@ function check.fails(errno, what, ...)
   return message
 end
 
+-- Seconds that a thread has to end; LWKT_TEST_PATIENCE times as many where everything is slow.
+local patience = 60 * (tonumber(os.getenv("LWKT_TEST_PATIENCE")) or 1)
+
 -- Join a thread that must have ended well; its results.
 function check.join(td, what)
-  local results = table.pack(td:join(60))
+  local results = table.pack(td:join(patience))
   if results[1] == nil then
-    complain(what, tostring(td) .. " still waits (" .. show(td.wmesg) .. ") after a minute")
+    complain(what, tostring(td) .. " still waits (" .. show(td.wmesg) .. ") after " .. patience .. " s")
   elseif not results[1] then
     complain(what, tostring(td) .. " died: " .. tostring(results[2]))
   end
@@ -90,7 +93,7 @@ end
 
 -- Join a thread that must have died of an error with `pattern` in it; the error.
 function check.died(pattern, td, what)
-  local ok, err = td:join(60)
+  local ok, err = td:join(patience)
   if ok ~= false then complain(what, "wanted " .. tostring(td) .. " dead, got " .. show(ok)) end
   local text = tostring(err)
   if not (text:find(pattern, 1, true) or text:find(pattern)) then

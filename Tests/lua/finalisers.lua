@@ -75,6 +75,28 @@ do
   end
 end
 
+-- Where no thread is inside Lua, as while one is made, coroutines of finalisers are as elsewhere: nobody
+-- takes their yields for a wait of the thread.
+do
+  local function litter()
+    for _ = 1, 100 do
+      setmetatable({}, { __gc = function()
+        local co = coroutine.wrap(function() while true do coroutine.yield() end end)
+        for _ = 1, 3 do co() end
+      end })
+    end
+  end
+  local list = {}
+  for i = 1, 2000 do list[i] = { i } end
+  local sleeper = lwkt.create({ daemon = true }, function() while true do lwkt.sleep(0.0001) end end)
+  for _ = 1, check.many(100) do
+    check.join(lwkt.create(litter))
+    check.eq(check.join(lwkt.create(function(list) return #list end, list)), 2000, "a thread is made")
+  end
+  sleeper:abort()
+  sleeper:join()
+end
+
 -- It computes undisturbed, in a coroutine too, while others of its heap wait for the worker.
 do
   local turns = 0

@@ -97,4 +97,37 @@ for _ = 1, 100 do
   eq(select(2, strict:join()), false)
   eq(free:join(), true)
 end
+
+-- A thread function that has no globals at all gets a table when code comes to it that has.
+for _ = 1, 100 do
+  local port = lwkt.port()
+  local receiver = lwkt.create(function()
+    local set, get = port:recv(), port:recv()
+    local before = get()
+    set(7)
+    return before, get(), port
+  end)
+  port:send(function(value) arrived = value end)
+  port:send(function() return arrived, math.pi, _G.arrived end)
+  local good, before, after, same = receiver:join()
+  ok(good, before)
+  eq(before, nil)
+  eq(after, 7)
+  eq(same, port)
+end
+eq(arrived, nil)
+
+-- Coroutines that the heap keeps for itself do nobody's bidding.
+joined(function()
+  local refused = 0
+  for _, co in pairs(debug.getregistry()) do
+    if type(co) == "thread" and coroutine.status(co) == "normal" then
+      refused = refused + 1
+      ok(not coroutine.resume(co))
+      ok(not pcall(coroutine.close, co))
+    end
+  end
+  ok(refused > 0)
+  eq(select(2, lwkt.create(function(a) return a end, 5):join()), 5)
+end)
 print "ok"

@@ -5,7 +5,8 @@ local check = require "check"
 local CURE = ": the entries are in Sources/LWKTLua/Help*.swift, then: make docs"
 
 local source = {}
-for line in io.lines("../../library/lwkt.lua") do source[#source + 1] = line end
+local here = arg[0]:match("^(.*)/[^/]*$") or "."
+for line in io.lines(here .. "/../../library/lwkt.lua") do source[#source + 1] = line end
 
 -- What is documented: functions by full name, fields by class.
 local functions, fields, class = {}, {}, nil

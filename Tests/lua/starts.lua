@@ -130,4 +130,81 @@ do
   end, "ports of refused starts go")
 end
 
+-- Modules and their parts, captured and given, alone and among much else: what the thread has is its own
+-- heap's, whether that had loaded the module or not.
+do
+  local floor, insert, clock, threads = math.floor, table.insert, lwkt.sys.clock_gettime, lwkt
+  local function kinds(...)
+    assert(floor == math.floor and insert == table.insert)
+    assert(threads == lwkt and clock == lwkt.sys.clock_gettime)
+    return floor(2.5), select("#", ...), ...
+  end
+  check.eq(check.join(lwkt.create(kinds)), 2)
+  local got = table.pack(check.join(lwkt.create(kinds, math, 1, "two", print, string.rep, nil)))
+  check.eq(got.n, 8)
+  check.eq(got[2], 6)
+  check.eq(got[3], math)
+  check.eq(got[6], print)
+  check.eq(got[7], string.rep)
+  check.eq(check.join(lwkt.create(function() return floor(7.5) end)), 7)
+
+  package.preload.captured = function()
+    local module = { inner = { tell = function() return "told" end } }
+    module.loaded = lwkt.curthread().id
+    return setmetatable(module, { __index = { inherited = 5 } })
+  end
+  local captured = require "captured"
+  local tell, inner = captured.inner.tell, captured.inner
+  for _ = 1, 60 do
+    local a, b, c, d = check.join(lwkt.create(function(given)
+      return tell(), inner == given, captured.inherited, captured == require "captured"
+    end, inner))
+    check.eq(a, "told")
+    check.eq(b, true)
+    check.eq(c, 5)
+    check.eq(d, true)
+  end
+
+  -- A part that the thread's heap has no longer.
+  local good, why = lwkt.create(function()
+    package.loaded.captured.inner.tell = nil
+    local again = lwkt.create({ sharing = true }, function()
+      return lwkt.create(function() return tell() end):join()
+    end)
+    return select(2, again:join())
+  end):join()
+  assert(good, why)
+end
+
+-- What a thread begins with stands apart while that is made: finalisers that this sets off run on the
+-- thread's behalf and try to wait, modules receive while they are loaded.
+do
+  local list = {}
+  for i = 1, 2000 do list[i] = { i, tostring(i) } end
+  local function litter()
+    for _ = 1, 300 do
+      setmetatable({}, { __gc = function() pcall(lwkt.sleep, 0) pcall(lwkt.recv, 0) end })
+    end
+  end
+  local function sum(list)
+    local sum = 0
+    for i = 1, #list do sum = sum + list[i][1] + list[i][2] end
+    return sum
+  end
+  for _ = 1, check.many(200) do
+    check.join(lwkt.create(litter))
+    check.eq(check.join(lwkt.create(sum, list)), 4002000, "a start during which finalisers wait")
+  end
+
+  local port = lwkt.port("starts.receiving")
+  port:send(0)
+  local receiving = require "modules.receiving"
+  local threads = {}
+  for i = 1, 60 do threads[i] = lwkt.create(function(n) return receiving.get() ~= nil, n end, i) end
+  for i = 1, 60 do port:send(i) end
+  for i = 1, 60 do
+    check.deep({ check.join(threads[i]) }, { true, i }, "a module that receives")
+  end
+end
+
 print "ok"

@@ -121,6 +121,8 @@ void lwkt_s_collection_begins(void);
 void lwkt_s_collection_ends(bool has_found);
 /* Park the native stack of the running thread. False: no stack to be had. */
 bool lwkt_s_park(int switch_kind);
+/* The running thread has begun a wait and cannot switch away: as if it had not. */
+void lwkt_s_undo_wait(void);
 /* May the running thread be preempted now? */
 bool lwkt_s_may_preempt(void);
 /* Is the program over, so that even a thread that never waits must end? */
@@ -204,16 +206,27 @@ struct lwkt_heap {
   bool warning_continues;   /* a piece of a warning is out, more will follow */
   bool making_handle;       /* the next userdata of a handle's size is one */
   bool reveals;             /* coroutines may be known to anybody: see slot.c */
+  lua_State *shelf;         /* see slot.c */
   /* Places in the registry, so that no key need be hashed. */
-  int anchors;      /* the coroutines and globals of threads */
+  int handles;      /* see handle.c */
   int globals_meta; /* the metatable of threads' globals, 0 in the main heap */
-  int libraries;    /* C libraries that are loaded */
   int package_note; /* see package.c; 0 before the first use */
-  /* The strings that package.path and cpath were when they were noted, which the note keeps alive, and
+  /* What package.path and cpath were when they were noted, as addresses, which the note keeps alive, and
    * how many modules were preloaded. */
-  const char *noted_path;
-  const char *noted_cpath;
+  const void *noted_path;
+  const void *noted_cpath;
   lua_Integer noted_preload;
+};
+
+/* Places on the shelf: the coroutines and globals of threads; C libraries that are loaded; `package`, the
+ * names of its fields, and the table of functions that load modules. */
+enum {
+  LWKT_SHELF_ANCHORS = 1,
+  LWKT_SHELF_LIBRARIES,
+  LWKT_SHELF_PACKAGE,
+  LWKT_SHELF_PATH_NAME,
+  LWKT_SHELF_CPATH_NAME,
+  LWKT_SHELF_PRELOAD, /* the last */
 };
 
 static inline struct lwkt_heap *lwkt_heap_of(lua_State *L) {
@@ -258,20 +271,23 @@ lua_State *lwkt_newheap(struct lwkt_heap *heap, bool is_main);
 
 /* ---- the places of threads in a heap (slot.c) ---- */
 
-/* Make the table of places. [-0, +0, m] */
+/* A coroutine that the heap keeps for itself: scripts that find it in the registry cannot resume or close
+ * it. Needs 1 stack slot. [-0, +0, m] */
+lua_State *lwkt_newkept(lua_State *L);
+/* Make the table of places. The standard libraries are open. [-0, +0, m] */
 void lwkt_open_slots(lua_State *L);
 /* The coroutine for a thread at `slot`, new or used again. It shares the globals of the thread at
- * `environment_of`, unless that is -1. Needs 6 stack slots. [-0, +0, m] */
+ * `environment_of`, unless that is -1. Needs 6 stack slots. Only by Swift. [-0, +0, m] */
 lua_State *lwkt_newthread(lua_State *L, int slot, int environment_of);
-/* The thread at `slot` is over. If `keep`, and nobody can know its coroutine, it stays there for the
- * next one; returns whether. L: another coroutine of the heap. [-0, +0, -] */
-bool lwkt_dropthread(lua_State *L, lua_State *co, int slot, bool keep);
+/* The thread at `slot`, whose coroutine was `co`, is over. If `keep`, and nobody can know the coroutine,
+ * it stays there for the next one; returns whether. [-0, +0, -] */
+bool lwkt_dropthread(lua_State *co, int slot, bool keep);
 /* To whoever asks the registry, `co` is the main thread of its heap, the state `L`. [-0, +0, m] */
 void lwkt_name_main(lua_State *L, lua_State *co);
 /* A script is shown this coroutine: if it is a thread's own it will be no other's. [-0, +0, -] */
 void lwkt_reveal(lua_State *co);
-/* The thread at `slot` goes on with the standard globals, which are its function's _ENV.
- * [-0, +0, m] */
+/* The thread at `slot` goes on with the standard globals, which are its function's _ENV. Needs 1 stack
+ * slot. Only by Swift. [-0, +0, m] */
 void lwkt_usestandard(lua_State *L, int slot, int function);
 /* Push the globals of `slot`'s thread, a table of its own. Needs 6 stack slots. [-0, +1, m] */
 void lwkt_pushenvironment(lua_State *L, int slot);
@@ -390,7 +406,7 @@ void lwkt_open_shared(lua_State *L);
 
 /* ---- package settings (package.c) ---- */
 
-/* Do package.path, cpath and preload differ from what was noted last? [-0, +0, m] */
+/* Do package.path, cpath and preload differ from what was noted last? [-0, +0, -] */
 bool lwkt_package_changed(lua_State *L);
 /* Note them as they are. [-0, +0, m] */
 void lwkt_package_note(lua_State *L);

@@ -109,7 +109,7 @@ local function fuzz(seed, number, notices)
 
   local function keep(ok, ...)
     if not ok then
-      tostring((...))
+      pcall(tostring, (...)) -- it may be a value that cannot be shown
       return
     end
     for i = 1, select("#", ...) do

@@ -80,7 +80,10 @@ local function live(id)
       end))
     end,
     function()
-      local ok, err = lwkt.create(function() error("planned") end):join()
+      -- It dies when its end is awaited: an error that is left alone for a second is reported.
+      local td = lwkt.create(function() error((lwkt.recv())) end)
+      td:send("planned")
+      local ok, err = td:join()
       check.ok(not ok and tostring(err):find("planned"), tostring(err))
     end,
     function() collectgarbage("step") end,
