@@ -84,6 +84,8 @@ public struct GlobalData: ~Copyable {
   var isDraining = false
 
   static let switchesPerPoll = 32
+  /// So many threads that have not started are worth a look at the other workers.
+  static let crowd = 16
   /// Nanoseconds between two questions for work, or two hints. Each that leads to nothing doubles the
   /// pause: a worker that has nothing to give should not be kept busy with saying so.
   static let shortestPause: UInt64 = 50_000
