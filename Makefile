@@ -61,6 +61,11 @@ build: setup ## build the command for use, in .build/release
 	  echo "Swift's regular expressions are linked in and slow the start: find who uses" \
 	    "String.contains(String) or its like (nm -u shows 17_StringProcessing)" >&2; exit 1; }
 
+	@(ulimit -v 200000; .build/release/lwkt-lua --workers 1 -e \
+	  'local t = {} while true do t[#t + 1] = lwkt.port() t[#t]:sendmsg(1) end' 2>&1) \
+	  | grep -q '^lwkt: not enough memory' || { \
+	  echo "Where Swift finds no memory the process crashes: see --wrap in link/ld" >&2; exit 1; }
+
 run: build ## count the words in this machine's documentation, a thread for each file
 	.build/release/lwkt-lua scripts/wordcount.lua $(TEXTS) </dev/null
 

@@ -25,6 +25,14 @@ void lwkt_out_of_memory(size_t bytes) {
   _exit(EXIT_FAILURE);
 }
 
+/* Where the Swift library finds no memory it would crash with a dump of all threads. The command's linker
+ * has it call this instead: see link/ld. */
+_Noreturn void __wrap__ZN5swift28swift_abortAllocationFailureEmm(size_t bytes, size_t alignment);
+void __wrap__ZN5swift28swift_abortAllocationFailureEmm(size_t bytes, size_t alignment) {
+  (void)alignment;
+  lwkt_out_of_memory(bytes);
+}
+
 bool lwkt_keeps_blocks(void) {
 #ifdef LWKT_PLAIN_MALLOC
   return false;

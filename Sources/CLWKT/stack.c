@@ -66,6 +66,8 @@ struct parked {
 /* Where the kernel thread's first loop was begun, to end the worker wherever the loop has got to. */
 static _Thread_local struct parked home;
 static _Thread_local volatile int is_home;
+/* Where it is noted that a thread is parked on that first stack, if one is. */
+static _Thread_local void **parked_at_home;
 
 void *lwkt_stack_new(void) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -194,6 +196,9 @@ void *lwkt_run_loop(void (*loop)(void)) {
   }
   /* Ended on a spare stack, which nobody needs any more. */
   arrive(&home);
+  /* A thread that is parked on this stack is given up with it: its frames are about to be overwritten. */
+  if (parked_at_home != NULL) *parked_at_home = NULL;
+  parked_at_home = NULL;
 #ifdef LWKT_ASAN
   /* Here, too, frames were abandoned: those below this one. */
   char *here = __builtin_frame_address(0);
@@ -215,6 +220,7 @@ SWITCHES void *lwkt_park(void *spare, void **where, void (*loop)(void)) {
   here.stack = self->stack;
   here.where = where;
   *where = &here;
+  if (here.stack == NULL) parked_at_home = where;
   to->loop = loop;
   getcontext(&fresh);
   fresh.uc_stack.ss_sp = to->base + page;
@@ -228,6 +234,7 @@ SWITCHES void *lwkt_park(void *spare, void **where, void (*loop)(void)) {
   swap(&here.context, &fresh);
   arrive(&here);
   *where = NULL;
+  if (here.stack == NULL) parked_at_home = NULL;
   self = lwkt_percpu();
   void *left = self->left_stack;
   self->left_stack = NULL;

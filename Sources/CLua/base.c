@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static atomic_bool is_threaded;
 
@@ -94,6 +95,18 @@ static int dofile(lua_State *L) {
 
 /* ---- os.exit ---- */
 
+/* The C library's `exit` is for one thread: the first ends the process, others that come meanwhile do not go
+ * on. In what it calls it may come back. */
+static _Noreturn void end_process(int status) {
+  static atomic_bool is_ending;
+  static _Thread_local bool ends;
+  if (!ends && atomic_exchange(&is_ending, true)) {
+    for (;;) pause();
+  }
+  ends = true;
+  exit(status);
+}
+
 /* Close the running thread and its heap, whatever runs on top of them: like `lua_close` of stock Lua
  * in the same place, this never goes back there. */
 static _Noreturn void leave(lua_State *L, int status) {
@@ -101,7 +114,7 @@ static _Noreturn void leave(lua_State *L, int status) {
   if (lwkt_percpu()->base_L != NULL) lwkt_closethread(lwkt_percpu()->base_L);
   lwkt_percpu()->td = NULL;
   lua_close(state);
-  exit(status);
+  end_process(status);
 }
 
 static int os_exit(lua_State *L) {
@@ -112,7 +125,7 @@ static int os_exit(lua_State *L) {
     status = (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
   }
   if (lua_toboolean(L, 2)) leave(L, status);
-  exit(status);
+  end_process(status);
 }
 
 /* Put `function` in the place of a global C function, which is returned. */

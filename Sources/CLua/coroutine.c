@@ -32,16 +32,24 @@ static inline int resume_once(lua_State *L, lua_State *co, int count, int *resul
   return status;
 }
 
+static int close_variables(lua_State *L, lua_State *co);
+
 /* `co` has yielded, but its thread must switch away. True: L must yield too, and go on with
  * `resume_on` afterwards. False: the thread has waited here, on a native stack of its own, or
- * cannot: `co` failed. */
-__attribute__((noinline)) static bool must_yield(lua_State *L, bool *has_failed) {
+ * cannot: `co` failed, or goes on if it only gave way. */
+__attribute__((noinline)) static bool must_yield(lua_State *L, lua_State *co, bool *has_failed) {
   struct lwkt_percpu *self = lwkt_percpu();
   if (self->switch_kind == LWKT_SWITCH_EXIT || lwkt_can_yield(L)) return true;
   lua_State *base = self->base_L;
-  *has_failed = !lwkt_s_park(self->switch_kind);
-  if (*has_failed) {
-    lua_pushliteral(L, "too many threads wait inside C functions that call back");
+  bool waits = self->switch_kind == LWKT_SWITCH_WAIT;
+  if (!lwkt_s_park(self->switch_kind)) {
+    self->switch_kind = LWKT_SWITCH_NONE;
+    *has_failed = waits;
+    if (!waits) return false;
+    /* It stands in the middle of the wait, and nobody may go on with it there. */
+    lwkt_s_undo_wait();
+    close_variables(L, co);
+    lua_pushliteral(co, "too many threads wait inside C functions that call back");
     return false;
   }
   self = lwkt_percpu();
@@ -57,8 +65,11 @@ static inline __attribute__((always_inline)) int run(lua_State *L, lua_State *co
   int status = resume_once(L, co, count, &results);
   while (__builtin_expect(status == LUA_YIELD && lwkt_percpu()->switch_kind != LWKT_SWITCH_NONE, 0)) {
     bool has_failed = false;
-    if (must_yield(L, &has_failed)) return MUST_SWITCH;
-    if (has_failed) return FAILED;
+    if (must_yield(L, co, &has_failed)) return MUST_SWITCH;
+    if (has_failed) {
+      lua_xmove(co, L, 1);
+      return FAILED;
+    }
     status = resume_once(L, co, 0, &results);
   }
   *lwkt_inside(co) = NULL;

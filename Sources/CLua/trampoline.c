@@ -41,6 +41,8 @@ static int switch_away(lua_State *L, int kind, lua_KFunction next) {
   if (lwkt_in_finaliser(L)) return next(L, LUA_YIELD, 0);
   lua_State *base = self->base_L;
   if (!lwkt_s_park(kind)) {
+    if (kind != LWKT_SWITCH_WAIT) return next(L, LUA_YIELD, 0);
+    lwkt_s_undo_wait();
     return luaL_error(L, "too many threads wait inside C functions that call back (the limit is "
                          "8192): wait outside sort comparators and the like");
   }

@@ -50,7 +50,7 @@ public struct Event: Sendable {
 /// Whoever wants to know.
 public protocol EventListener: Sendable {
   /// Some events of one worker, in order. Its kernel thread, now and then: no thread runs meanwhile that
-  /// is that worker's.
+  /// is that worker's. When the process ends at once, the kernel thread that ends it, while others go on.
   func receive(_ events: [Event])
 }
 
@@ -78,12 +78,14 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     if host.pointee.listener != nil {
       let step = host.pointee.steps.add(1, ordering: .acquiringAndReleasing).newValue
       let isInside = lwktCurrentThread() != nil
-      pointee.events.append(
-        Event(
-          step: step, cpu: pointee.cpu, nanoseconds: host.pointee.policy.now(),
-          thread: thread?.pathName ?? "", operation: operation,
-          object: object.map(nameForEvent) ?? "",
-          place: isInside ? host.pointee.binding.place() : ""))
+      let event = Event(
+        step: step, cpu: pointee.cpu, nanoseconds: host.pointee.policy.now(),
+        thread: thread?.pathName ?? "", operation: operation,
+        object: object.map(nameForEvent) ?? "",
+        place: isInside ? host.pointee.binding.place() : "")
+      pointee.shared.pointee.eventLock.lock()
+      pointee.shared.pointee.events.append(event)
+      pointee.shared.pointee.eventLock.unlock()
     }
     if let steering = host.pointee.policy.steering, lwktCurrentThread() != nil,
       steering.preempts(pointee.cpu, operation)
@@ -94,15 +96,29 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   /// Hand on what has been collected if it is much. In the loop.
   func flushEventsIfMany() {
-    if pointee.events.count >= lot { flushEvents() }
+    if pointee.shared.pointee.events.count >= lot { flushEvents() }
   }
 
   /// Hand on what has been collected. Own worker, no lock held.
+  func flushEvents() { pointee.host.flushEvents(of: pointee.cpu) }
+}
+
+extension UnsafeMutablePointer where Pointee == HostState {
+  /// Hand on what all workers have collected. Whoever ends the process while they go on: any kernel
+  /// thread, no lock held.
   public func flushEvents() {
-    guard let listener = pointee.host.pointee.listener, !pointee.events.isEmpty else { return }
-    let events = pointee.events
-    pointee.events.removeAll(keepingCapacity: true)
-    listener.receive(events)
+    for cpu in 0..<pointee.startedWorkers.load(ordering: .acquiring) { flushEvents(of: cpu) }
+  }
+
+  /// Hand on what a worker has collected. Any kernel thread, no lock held.
+  fileprivate func flushEvents(of cpu: Int) {
+    guard let listener = pointee.listener else { return }
+    let shared = shared(cpu)
+    shared.pointee.eventLock.lock()
+    let events = shared.pointee.events
+    shared.pointee.events = []
+    shared.pointee.eventLock.unlock()
+    if !events.isEmpty { listener.receive(events) }
   }
 }
 

@@ -80,12 +80,12 @@ public struct GlobalData: ~Copyable {
   var examineNotBefore: UInt64 = 0
   /// Some of those it has met must be looked at again.
   var leavesUnexamined = false
-  /// Events that the listener has not been told of.
-  var events: [Event] = []
   /// This worker has told its threads that the program ends.
   var isDraining = false
 
   static let switchesPerPoll = 32
+  /// So many threads that have not started are worth a look at the other workers.
+  static let crowd = 16
   /// Nanoseconds between two questions for work, or two hints. Each that leads to nothing doubles the
   /// pause: a worker that has nothing to give should not be kept busy with saying so.
   static let shortestPause: UInt64 = 50_000
@@ -143,6 +143,11 @@ struct CPUShared: ~Copyable {
   let examined = Atomic<UInt64>(0)
   let counters: Counters
   private let padding1 = Padding()
+
+  /// Events that the listener has not been told of: the owner appends, and whoever ends the process may
+  /// take them. Guarded by the lock, a leaf, which nobody takes where nobody listens.
+  let eventLock = Spinlock()
+  var events: [Event] = []
 
   init() {
     pending = InlineArray { _ in Atomic(0) }

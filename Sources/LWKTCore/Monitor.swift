@@ -345,7 +345,8 @@ extension UnsafeMutablePointer where Pointee == HostState {
     preemptWorker(thread.cpu)
   }
 
-  /// Signal worker `cpu` that its thread should let go. The monitor.
+  /// Signal worker `cpu` that its thread should let go. The monitor, or another worker in its loop, which
+  /// `cpu` waits for before it ends.
   func preemptWorker(_ cpu: Int) {
     guard pointee.globalSlot(cpu).pointee.load(ordering: .acquiring) != 0 else { return }
     pointee.binding.preempt(pthread_t(shared(cpu).pointee.kernelThread.load(ordering: .relaxed)))

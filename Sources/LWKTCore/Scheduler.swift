@@ -475,6 +475,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       if let sysport = pointee.sysport, sysport.inFlight > 0, sysport.reap() > 0 { return true }
       if let due = pointee.timers.earliest, due <= readClock() { return true }
     } while lwkt_nanotime() < end
+    pressAsked()
     return false
   }
 

@@ -488,6 +488,8 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       return
     }
     scheduleLocally(thread)
+    // A crowd is being made: the loop is to see at once whether there is somebody to share it with.
+    if pointee.runQueue.strays == GlobalData.crowd { pointee.switchesToPoll = 0 }
   }
 
   /// The program is over: abort all threads here, once. In the loop.

@@ -2,7 +2,7 @@
 //
 // The asker picks a worker that has threads waiting to run and sends `wantWork`; the asked one gives
 // half of them, in one package, or answers that it has none to give. Threads that have not started
-// move alone; started ones move with their domain. Nobody takes anything: what belongs to a worker
+// move alone, those that wait longest first; started ones move with their domain. Nobody takes anything: what belongs to a worker
 // leaves it only by its own hand.
 
 import CLWKT
@@ -70,6 +70,14 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.nextAsk = pointee.coarseNow &+ (GlobalData.shortestPause << UInt64(pointee.refusals))
   }
 
+  /// The one who was asked has not answered for as long as this worker looked out for it: he computes, and
+  /// is interrupted for it now, not at the monitor's next look. One that no core is left for is not.
+  @inline(never)
+  func pressAsked() {
+    guard pointee.askedCPU >= 0, steering == nil else { return }
+    pointee.host.preemptWorker(pointee.askedCPU)
+  }
+
   /// There are threads waiting here: if somebody sleeps, tell him. Own worker, in the loop; looked at
   /// now and then, so that threads that only take turns by the microsecond stay together.
   func hintIdleWorkers() {
@@ -79,7 +87,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     notePace()
     let worthwhile = workersWorthwhile
     let started = host.pointee.startedWorkers.load(ordering: .relaxed)
-    if started < worthwhile { return host.startWorkers(through: worthwhile - 1) }
+    if started < worthwhile { return startWorkers(from: started, to: worthwhile) }
     guard host.pointee.active.load(ordering: .relaxed) < min(started, worthwhile) else { return }
     for step in 1..<started {
       let other = (pointee.cpu + step) % started
@@ -88,6 +96,18 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       {
         return host.prod(other)
       }
+    }
+  }
+
+  /// Start workers, each with a part of what is here: they find it when they begin, and nobody has to be
+  /// interrupted for their first question.
+  @inline(never)
+  private func startWorkers(from first: Int, to end: Int) {
+    let host = pointee.host
+    host.startWorkers(through: end - 1)
+    for cpu in first..<min(end, host.pointee.startedWorkers.load(ordering: .acquiring))
+    where pointee.runQueue.strays > 1 {
+      giveWork(to: UInt(cpu))
     }
   }
 

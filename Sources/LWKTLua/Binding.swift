@@ -379,12 +379,17 @@ func isInFinaliser(_ L: LuaState) -> Bool { lwkt_in_finaliser(L) }
 
 /// A finaliser tried to wait: undo it, as if nothing had been registered.
 private func refuseWait(_ L: LuaState) -> Int32 {
+  undoWait()
+  return raise(L, "cannot wait in a finaliser (__gc)")
+}
+
+@c(lwkt_s_undo_wait)
+package func undoWait() {
   let thread = currentThread
   thread.cancelBegunWait()
   if let message = thread.takeHandedMessage() { message.object.releaseObject() }
   addressOf(&thread.pointee.payload).dispose()
   dropRequest(thread)
-  return raise(L, "cannot wait in a finaliser (__gc)")
 }
 
 @c(lwkt_s_resumed)

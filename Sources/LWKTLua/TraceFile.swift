@@ -21,7 +21,7 @@ package final class TraceFile: EventListener {
   package init?(_ path: LuaProgram.Text) {
     guard let file = fopen(path, "we") else { return nil }
     self.file = file
-    if !TraceFile.isOpen { atexit { flushOwnEvents() } }
+    if !TraceFile.isOpen { atexit { flushEvents() } }
     TraceFile.isOpen = true
   }
 
@@ -46,8 +46,9 @@ package final class TraceFile: EventListener {
   }
 }
 
-/// The process ends by `os.exit`, perhaps: what the worker that calls it has collected.
-private func flushOwnEvents() { mycpuIfWorker?.flushEvents() }
+/// The process ends by `os.exit`, perhaps: what the workers have collected. Once the loops have ended
+/// nothing is left.
+private func flushEvents() { mycpuIfWorker?.pointee.host.flushEvents() }
 
 /// Where the running thread is in its script: `file:line`.
 func currentPlace() -> String {

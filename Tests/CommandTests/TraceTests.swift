@@ -59,6 +59,22 @@ import Testing
     }
   }
 
+  /// A worker that is in the middle of a turn has handed on nothing of it.
+  @Test func losesNothingWhenAnotherWorkerEndsTheProcess() async throws {
+    let rows = try await trace(
+      """
+      local p, q = lwkt.port(), lwkt.port()
+      lwkt.create({ cpu = 1 }, function()
+        for i = 1, 50 do p:send(i) end
+        q:send("sent")
+        while true do end
+      end)
+      repeat until q:get()
+      os.exit(true)
+      """, workers: 2)
+    #expect(rows.count { $0[0] == "1.1" && $0[1] == "send" } == 51)
+  }
+
   @Test func saysWhyItCannot() async throws {
     let ended = try await Child(arguments: ["--trace", "/nonexistent/file", "-e", ""]).run()
     #expect(ended.status == 1)

@@ -71,7 +71,7 @@ final class GatheringTests: CoreTestCase {
       let listener = rig.spawn { script, thread in
         if script.pc == 0 {
           script.pc = 1
-          if thread.moveSelf(to: 1) { return .wait }
+          if thread.cpu != 1, thread.moveSelf(to: 1) { return .wait }
         }
         while true {
           switch script.receive(port, thread) {

@@ -265,6 +265,30 @@ final class ThreadLifeTests: CoreTestCase {
     }
   }
 
+  /// A thread that is parked on its worker's first stack, which the worker's end goes on on, and stays so.
+  func testTheEndWithAThreadOnTheFirstStack() {
+    for _ in 0..<100 {
+      let rig = Rig(workers: 3)
+      rig.run {
+        var options = ThreadOptions()
+        options.daemon = true
+        let parked = Cell(0)
+        for number in 0..<3 {
+          options.cpu = number
+          rig.spawnStraight(options) { thread in
+            while true {
+              _ = thread.beginWait(.external, on: nil, interruptible: false)
+              parked.add()
+              XCTAssertTrue(lwktPark(outcome: .waiting))
+              thread.finishWait()
+            }
+          }
+        }
+        rig.spawn { _, _ in parked.value < 3 ? .yield : .end() }
+      }
+    }
+  }
+
   // MARK: Parked stacks
 
   func testStacksArePutAsideAndTakenUpInAnyOrder() {

@@ -317,4 +317,26 @@ final class WorkSharingTests: CoreTestCase {
     }
     XCTAssertLessThan(asked, UInt64(rounds / 10))
   }
+
+  /// A thread makes a crowd and waits: part of it is on another worker before the first of them runs. (Each
+  /// computes, and is not preempted, until that has happened.)
+  func testACrowdIsSharedBeforeItsFirstTurn() {
+    let rig = Rig(workers: 2, policy: Policy(quantum: 60_000_000_000))
+    let seen = Cell(0)
+    rig.run {
+      rig.spawn { _, _ in
+        let limit = later(20_000_000_000)
+        for _ in 0..<32 {
+          let one = rig.spawnUnheld { _, _ in
+            self.mask(seen)
+            while seen.value != 3, lwkt_nanotime() < limit { lwkt_cpu_pause() }
+            return .end()
+          }
+          one.object.releaseObject()
+        }
+        return .end()
+      }
+    }
+    XCTAssertEqual(seen.value, 3)
+  }
 }

@@ -121,6 +121,8 @@ void lwkt_s_collection_begins(void);
 void lwkt_s_collection_ends(bool has_found);
 /* Park the native stack of the running thread. False: no stack to be had. */
 bool lwkt_s_park(int switch_kind);
+/* The running thread has begun a wait and cannot switch away: as if it had not. */
+void lwkt_s_undo_wait(void);
 /* May the running thread be preempted now? */
 bool lwkt_s_may_preempt(void);
 /* Is the program over, so that even a thread that never waits must end? */
