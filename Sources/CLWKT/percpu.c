@@ -104,10 +104,12 @@ int __sigaction(int number, const struct sigaction *action, struct sigaction *ol
 #endif
 #endif
 
-void lwkt_handle_signal(int number, void (*handler)(int)) {
-  struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+static void handle(int number, void (*handler)(int), int flags) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
   sigaction(number, &action, NULL);
 }
+
+void lwkt_handle_signal(int number, void (*handler)(int)) { handle(number, handler, SA_RESTART); }
 
 /* The beginning of a small file as text: false if there is none. Without stdio, which would cost more
  * than all the rest: this is done whenever a program starts. */
@@ -181,14 +183,25 @@ LWKT_ASYNC static void on_interrupt(int number) {
 void lwkt_catch_interrupt(void *word, void *attention) {
   atomic_store(&interrupt_attention, attention);
   atomic_store(&interrupt_word, word);
-  lwkt_handle_signal(SIGINT, on_interrupt);
+  /* What blocks, such as a read from a terminal, ends with EINTR, as in stock Lua. */
+  handle(SIGINT, on_interrupt, 0);
 }
 
 bool lwkt_was_interrupted(void) {
   return atomic_load_explicit(&was_interrupted, memory_order_relaxed);
 }
 
-void lwkt_keep_interrupts(void) { atomic_store(&never_kills, true); }
+static void on_broken_pipe(int number) { (void)number; }
+
+/* SIGPIPE has a handler that does nothing, since children would inherit that it is ignored. */
+void lwkt_keep_process(void) {
+  struct sigaction action;
+  atomic_store(&never_kills, true);
+  if (sigaction(SIGPIPE, NULL, &action) != 0 || action.sa_handler != SIG_DFL) return;
+  lwkt_handle_signal(SIGPIPE, on_broken_pipe);
+}
+
+bool lwkt_is_interrupt_untold(void) { return atomic_load(&was_interrupted); }
 
 bool lwkt_take_interrupt(void) {
   if (!lwkt_was_interrupted()) return false;

@@ -96,14 +96,20 @@ static void install(void) {
   sigaction(SIGRTMIN + LWKT_INTERRUPTION, &action, NULL);
 }
 
-void lwkt_be_interruptible(void) {
+void lwkt_prepare_interruption(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  sigset_t set;
   pthread_once(&once, install);
+}
+
+void lwkt_be_interruptible(void) {
+  sigset_t set;
+  lwkt_prepare_interruption();
   sigfillset(&set);
   sigdelset(&set, SIGRTMIN + LWKT_INTERRUPTION);
   pthread_sigmask(SIG_SETMASK, &set, NULL);
 }
+
+int lwkt_interruption(void) { return SIGRTMIN + LWKT_INTERRUPTION; }
 
 void lwkt_interrupt(unsigned long kernel_thread) {
   pthread_kill((pthread_t)kernel_thread, SIGRTMIN + LWKT_INTERRUPTION);

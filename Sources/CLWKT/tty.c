@@ -55,7 +55,7 @@ static void handle(int number, void (*handler)(int), int flags) {
 
 int lwkt_tty_open(void) {
   static const int deaths[] = {SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS,
-                               SIGFPE,  SIGILL, SIGTRAP, SIGALRM, SIGPIPE};
+                               SIGFPE,  SIGILL, SIGTRAP, SIGALRM};
   if (tcgetattr(0, &found) != 0) return -errno;
   raw_modes = found;
   raw_modes.c_iflag &= (tcflag_t) ~(BRKINT | ICRNL | INLCR | IGNCR | INPCK | ISTRIP | IXON);
@@ -99,6 +99,7 @@ void lwkt_tty_suspend(void) {
 /* ---- diverted streams ---- */
 
 static long (*divert)(int descriptor, const char *bytes, size_t count);
+static bool diverts_errors;
 
 static ssize_t cookie_write(void *cookie, const char *bytes, size_t count) {
   return divert((int)(intptr_t)cookie, bytes, count);
@@ -127,6 +128,15 @@ void lwkt_tty_divert(long (*write)(int descriptor, const char *bytes, size_t cou
   if (out != NULL) stdout = out;
   FILE *err = same_terminal(1, 2) ? diverted(2, _IONBF) : NULL;
   if (err != NULL) stderr = err;
+  diverts_errors = err != NULL;
+}
+
+long lwkt_tty_write(int descriptor, const char *bytes, size_t count) {
+  if (divert == NULL || (descriptor != 1 && !(descriptor == 2 && diverts_errors))) return -1;
+  int saved = errno;
+  bool is_terminal = isatty(descriptor);
+  errno = saved;
+  return is_terminal ? divert(descriptor, bytes, count) : -1;
 }
 
 void lwkt_tty_flush(void) {

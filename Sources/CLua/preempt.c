@@ -111,11 +111,10 @@ static void script_hook(lua_State *L, lua_Debug *ar) {
     struct settings *settings = settings_of(L, L);
     if (settings != NULL && !count_is_complete(L, settings)) return;
   }
+  /* The table stays below the call, as in stock Lua: a hook's own stack overflows at the same depth. */
   push_hook_table(L);
-  if (entry(L, L) != LUA_TFUNCTION) {
-    lua_pop(L, 1);
-    return;
-  }
+  push_coroutine(L, L);
+  if (lua_rawget(L, -2) != LUA_TFUNCTION) return;
   lua_pushstring(L, events[ar->event]);
   if (ar->currentline >= 0) {
     lua_pushinteger(L, ar->currentline);
@@ -267,6 +266,21 @@ void lwkt_hook_yield(lua_State *L) {
   lua_yield(L, 0);
 }
 
+/* Does the script's own hook want this event, which may be one that only the armed hook asked for? */
+static bool is_wanted(lua_State *L, int event) {
+  static const int masks[] = {LUA_MASKCALL, LUA_MASKRET, LUA_MASKLINE, LUA_MASKCOUNT, LUA_MASKCALL};
+  const struct settings *settings = settings_of(L, L);
+  return settings != NULL && (settings->mask & masks[event]);
+}
+
+/* Ctrl-C ends a C function that blocks, `io.read` say, and is raised when that returns: a protected call
+ * of it catches the error, as in stock Lua. */
+static void raise_interrupt_if_due(lua_State *L) {
+  if (lwkt_percpu()->base_L == NULL || !lwkt_s_take_interrupt()) return;
+  restore(L);
+  raise_error(L, "interrupted!");
+}
+
 /* Armed, until an event comes at which the thread can switch. Where the script has a line hook that is
  * the next line, after the script's hook has had it: Lua calls the hooks of one instruction one after
  * the other, and once the first has yielded the second must not run code. Else it is the next
@@ -275,7 +289,8 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   bool has_lines = (lua_gethookmask(L) & LUA_MASKLINE) != 0;
   int event = ar->event;
   if (event != (has_lines ? LUA_HOOKLINE : LUA_HOOKCOUNT)) {
-    if (event != LUA_HOOKCOUNT) script_hook(L, ar);
+    if (event == LUA_HOOKRET) raise_interrupt_if_due(L);
+    if (event != LUA_HOOKCOUNT && is_wanted(L, event)) script_hook(L, ar);
     return;
   }
   restore(L);
@@ -312,7 +327,7 @@ LWKT_ASYNC static void arm(lua_State *L) {
   bool is_armed = hook == preempt_hook && (lua_gethookmask(L) & LUA_MASKCOUNT);
   if (is_armed && ++lwkt_percpu_self.armed_already % 32 != 0) return;
   if (hook != NULL && hook != script_hook && !is_in_front(hook)) return;
-  lua_sethook(L, preempt_hook, lua_gethookmask(L) | LUA_MASKCOUNT, 1);
+  lua_sethook(L, preempt_hook, lua_gethookmask(L) | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 /* On the worker's kernel thread. Touches nothing unless the worker is inside Lua. */

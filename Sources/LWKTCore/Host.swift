@@ -348,8 +348,10 @@ extension UnsafeMutablePointer where Pointee == HostState {
     let percpu = lwkt_percpu().unsafelyUnwrapped
     percpu.pointee.gd = UnsafeMutableRawPointer(gd)
     gd.readClock()
-    // The signal of preemption: whoever started this kernel thread (the monitor, say) may block it.
+    // The signals of preemption and of Ctrl-C where something blocks: whoever started this kernel thread
+    // (the monitor, say) may block them.
     lwkt_unblock_signal(SIGURG)
+    lwkt_unblock_signal(lwkt_interruption())
     pointee.globalSlot(cpu).pointee.store(UInt(bitPattern: gd), ordering: .releasing)
     shared(cpu).pointee.isBusy.store(true, ordering: .relaxed)
     if let left = lwkt_run_loop(workerLoop) { StackPool.free(left) }

@@ -115,6 +115,7 @@ final class Monitor: Sendable {
   /// Ctrl-C ends its sleep; before it is started, it calls worker 0 to its loop.
   func catchInterrupt(_ host: HostRef) {
     let attention = withUnsafePointer(to: host.shared(0).pointee.attention) { $0 }
+    lwkt_prepare_interruption()
     lwkt_catch_interrupt(sleepWord, UnsafeMutableRawPointer(mutating: attention))
   }
 
@@ -198,7 +199,9 @@ final class Monitor: Sendable {
         next = min(next, whenToLook(host.shared(cpu), now, &seen[cpu]))
       }
       pause = max(next, now + Monitor.leastTick) - now
-      host.pressInterrupt()
+      if let cpu = host.pressInterrupt(), now &- seen[cpu].since >= 2 * Monitor.tick {
+        host.endBlocking(cpu)
+      }
       if now > host.pointee.drainDeadline.load(ordering: .acquiring),
         host.pointee.phase.load(ordering: .acquiring) == HostPhase.draining
       {
@@ -218,6 +221,8 @@ final class Monitor: Sendable {
     defer { sleepWord.pointee.store(Sleep.awake, ordering: .relaxed) }
     let phase = host.pointee.phase.load(ordering: .sequentiallyConsistent)
     if phase == HostPhase.stopped, host.allLoopsEnded { return false }
+    // Ctrl-C between the last look and the store: its wake-up found nobody asleep.
+    if lwkt_is_interrupt_untold() { return true }
     if !deeply {
       _ = lwkt_futex_wait(sleepWord, kind, Int64(pause))
     } else if phase == HostPhase.running,
@@ -337,12 +342,22 @@ extension UnsafeMutablePointer where Pointee == HostState {
       }, to: thread.cpu)
   }
 
-  /// The monitor: a main thread that computes is reached by preempting its worker until it runs.
-  func pressInterrupt() {
+  /// The monitor: a main thread that computes is reached by preempting its worker until it runs. Which
+  /// worker that is; nil if nobody waits to be told of Ctrl-C.
+  func pressInterrupt() -> Int? {
     guard let thread = ThreadRef(bitPattern: pointee.mainThread.load(ordering: .acquiring)),
       thread.pointee.interrupted.load(ordering: .acquiring)
-    else { return }
-    preemptWorker(thread.cpu)
+    else { return nil }
+    let cpu = thread.cpu
+    preemptWorker(cpu)
+    return cpu
+  }
+
+  /// The monitor: whoever still has the worker that Ctrl-C's thread is on blocks it, in `io.read` perhaps.
+  /// That ends with EINTR, as it does in the kernel thread that the signal itself has come to.
+  func endBlocking(_ cpu: Int) {
+    guard shared(cpu).pointee.isBusy.load(ordering: .relaxed) else { return }
+    lwkt_interrupt(shared(cpu).pointee.kernelThread.load(ordering: .relaxed))
   }
 
   /// Signal worker `cpu` that its thread should let go. The monitor, or another worker in its loop, which

@@ -139,11 +139,23 @@ final class Sysport {
     case .pool: startInPool(call)
     case .peer, .file: startInEngine(call, entry)
     case .stream:
+      if call.pointee.operation == .write, call.descriptor == 1 || call.descriptor == 2 {
+        let written = writeToPrompt(call)
+        if written >= 0 { return stepEnded(call, written) }
+      }
       let kind = lwkt_has_position(call.descriptor)
       if kind > 0 { return startPositional(call) }
       if kind < 0 { return stepEnded(call, Int(kind)) }
       startInEngine(call, entry)
     }
+  }
+
+  /// A prompt's terminal gets what is written by way of the prompt, which may have a line on it that is
+  /// being typed. How many bytes, or -1: it is not for a prompt.
+  private func writeToPrompt(_ call: SystemCallRef) -> Int {
+    let bytes = UnsafePointer<CChar>(bitPattern: UInt(call.pointee.arguments[1]))
+    guard let bytes else { return -1 }
+    return lwkt_tty_write(call.descriptor, bytes, Int(call.pointee.arguments[2]))
   }
 
   /// The choke point that every step passes: is a test to have it fail?

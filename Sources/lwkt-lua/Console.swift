@@ -8,9 +8,10 @@
 // Why not a pipe or a second terminal in place of descriptors 1 and 2, with somebody who copies? Then
 // `isatty` and the window's size would have to be faked for scripts and child processes, each line
 // would cost two more switches, and output and prompt would not be in order without a handshake. Here a
-// line's way is one call, in order by a lock. The price: who writes to descriptor 1 past the C library
-// is not seen. For child processes `os.execute` and `io.popen` say when they begin and end; what
-// others overwrite (C modules, `lwkt.sys.write`) is there again after Ctrl-L.
+// line's way is one call, in order by a lock. The sysport hands `lwkt.sys.write` to descriptors 1 and 2
+// over. The price: who else writes to descriptor 1 past the C library is not seen. For child processes
+// `os.execute` and `io.popen` say when they begin and end; what others overwrite (C modules with a
+// write(2) of their own) is there again after Ctrl-L.
 
 import CLWKT
 import Glibc

@@ -40,7 +40,8 @@ struct History {
     entries.append(entry)
     guard let path else { return }
     makeFolders(of: path)
-    let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+    let descriptor = open(
+      path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { return }
     writeAll(descriptor, Array((Self.encode(entry) + "\n").utf8))
     close(descriptor)
@@ -132,10 +133,13 @@ func writeAll(_ descriptor: Int32, _ bytes: some RandomAccessCollection<UInt8>) 
   return isWritten ?? writeAll(descriptor, Array(bytes))
 }
 
+/// All of a file; nil if there is none, or something that may have no end, such as a device.
 func readFile(_ path: String) -> [UInt8]? {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
   guard descriptor >= 0 else { return nil }
   defer { close(descriptor) }
+  var status = stat()
+  guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
   var bytes: [UInt8] = []
   var part = [UInt8](repeating: 0, count: 65536)
   while true {

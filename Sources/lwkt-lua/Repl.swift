@@ -40,7 +40,7 @@ final class Repl: @unchecked Sendable {
   static func makePrompt() -> LuaPrompt? {
     guard isPossible else { return nil }
     let repl = Repl()
-    lwkt_keep_interrupts()
+    lwkt_keep_process()
     if !repl.isDumb { Console.shared.divert() }
     return LuaPrompt(
       driver: ReplDriver.chunk, functions: repl.functions,

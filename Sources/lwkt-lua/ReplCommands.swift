@@ -139,16 +139,22 @@ extension ReplDriver {
 
     -- ---- top ----
 
-    -- The threads by how much they have run since the last look.
-    local function top_text(before, elapsed)
+    -- The threads by how much they have run since the last look, which was at `since`. The times that
+    -- each worker has told are as of some instant before it answered.
+    local function top_text(before, since)
       local columns, lines = ui.size()
       local rows, ran, states = {}, {}, {}
-      for index, info in ipairs(lwkt.threads()) do
+      local threads = lwkt.threads()
+      local now = lwkt.sys.clock_gettime("monotonic")
+      local elapsed = now - since
+      for index, info in ipairs(threads) do
         local run = info.run_s or 0
         ran[info.id] = run
         states[info.state] = (states[info.state] or 0) + 1
         local row = thread_row(info)
         local share = before[info.id] and elapsed > 0 and (run - before[info.id]) / elapsed or 0
+        -- The two looks took different times to reach the thread's worker.
+        share = math.min(share, 1)
         table.insert(row, 3, format("%.1f", 100 * share))
         row.share = share
         rows[index] = row
@@ -166,7 +172,7 @@ extension ReplDriver {
       local text = #rows .. " threads: " .. concat(counts, ", ") .. "   (q leaves)\n\n"
         .. tabulated(worker_headings, workers, columns, math.max(1, lines // 3)) .. "\n\n"
       local used = 4 + math.min(#workers, math.max(1, lines // 3) + 1)
-      return text .. tabulated(headings, rows, columns, math.max(1, lines - used - 2)), ran
+      return text .. tabulated(headings, rows, columns, math.max(1, lines - used - 2)), ran, now
     end
 
     about.top = "the busiest threads, live; q leaves"
@@ -175,9 +181,8 @@ extension ReplDriver {
       local ok, problem = pcall(function()
         local before, since = {}, lwkt.sys.clock_gettime("monotonic")
         while true do
-          local now = lwkt.sys.clock_gettime("monotonic")
-          local text, ran = top_text(before, now - since)
-          before, since = ran, now
+          local text
+          text, before, since = top_text(before, since)
           ui.screen(text)
           if repl.wait_for_key(1) and ui.leaves() then return end
         end

@@ -55,7 +55,13 @@ import Testing
     terminal.enter(
       "lwkt.create({name = 'busy'}, function() while true do end end)", until: "thread 1.1")
     terminal.type(":top\r")
-    terminal.wait { $0.text.contains("CPU %") && $0.text.contains("busy") }
+    // What has run since the last look, which is there from the second one on.
+    func share(_ screen: Screen) -> Double? {
+      let row = screen.lines.first { $0.contains("busy") }?.split(separator: " ") ?? []
+      return row.count > 2 ? Double(row[2]) : nil
+    }
+    terminal.wait { $0.text.contains("CPU %") && (share($0) ?? 0) > 0 }
+    #expect(share(terminal.screen).map { $0 <= 100 } == true, "\(terminal.screen.text)")
     terminal.type("q")
     terminal.wait(lastLine: "> ")
     #expect(terminal.screen.text.contains("> :top"))

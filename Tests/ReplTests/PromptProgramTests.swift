@@ -1,5 +1,6 @@
 // PromptProgramTests.swift: what programs do at a prompt, and to it.
 
+import Glibc
 import Testing
 
 @testable import lwkt_lua
@@ -121,6 +122,47 @@ import Testing
     terminal.type("a\t\t")
     terminal.wait(for: "and")
     terminal.type("\u{15}")
+    terminal.leave()
+  }
+
+  @Test("a broken pipe and a history without end do no harm") func pipes() throws {
+    let terminal = try start()
+    terminal.enter(
+      "do local pipe <close> = io.popen('true', 'w') lwkt.sleep(0.3) "
+        + "print(pipe:write(('x'):rep(100000))) end",
+      until: "Broken pipe     32\n>")
+    // Children have the signal as usual.
+    terminal.enter(
+      "os.execute('yes | head -n 1; kill -PIPE $$')", until: "y\nnil     signal  13\n>")
+    terminal.leave(keeping: true)
+    let history = terminal.folder + "/lwkt-lua/history"
+    unlink(history)
+    symlink("/dev/full", history)
+    let again = try PseudoTerminal(["--workers", "2"], folder: terminal.folder)
+    again.wait(lastLine: "> ")
+    again.enter("1 + 1", until: "\n2\n>")
+    again.leave()
+  }
+
+  @Test("what system calls write leaves a line that is typed alone") func writes() throws {
+    let terminal = try start()
+    terminal.enter(
+      "later = function(fd, ...) lwkt.create(function(...) lwkt.sleep(0.3) lwkt.sys.write(fd, ...) "
+        + "lwkt.sysport:domsg('write', fd, 'and raw\\n') end, ...) end",
+      until: "\n>")
+    for descriptor in [1, 2] {
+      terminal.type("\u{c}later(\(descriptor), 'past the C library\\n')\r")
+      terminal.wait { $0.lines.last == ">" && $0.lines.count == 2 }
+      terminal.type("half typed")
+      terminal.wait {
+        $0.lines == [
+          "> later(\(descriptor), 'past the C library\\n')", "past the C library", "and raw",
+          "> half typed",
+        ]
+      }
+      terminal.type("\u{15}")
+    }
+    terminal.enter("lwkt.sys.write(1, '12345\\n')", until: "12345\n6\n>")
     terminal.leave()
   }
 

@@ -109,10 +109,13 @@ void lwkt_be_usual(void);
 void lwkt_catch_interrupt(void *word, void *attention);
 /* Has Ctrl-C come and not been taken? */
 bool lwkt_was_interrupted(void);
+/* The same, sequentially consistent: who has stored to `word` and is told no is woken when it comes. */
+bool lwkt_is_interrupt_untold(void);
 /* Has it? Takes it. */
 bool lwkt_take_interrupt(void);
-/* However often it comes, Ctrl-C kills no more: there is a prompt to come back to. */
-void lwkt_keep_interrupts(void);
+/* There is a prompt to come back to: Ctrl-C kills no more, however often it comes, nor does writing to a
+ * pipe that nobody reads, which fails with EPIPE. */
+void lwkt_keep_process(void);
 
 /* Let the calling kernel thread have this signal, whatever it has inherited. */
 void lwkt_unblock_signal(int number);

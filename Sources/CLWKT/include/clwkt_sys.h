@@ -48,6 +48,10 @@ int lwkt_poll_now(int descriptor, int events);
 
 /* Which of the real-time signals interrupts kernel threads. */
 enum { LWKT_INTERRUPTION = 5 };
+/* Before `lwkt_interrupt`. */
+void lwkt_prepare_interruption(void);
+/* The signal that it sends. */
+int lwkt_interruption(void);
 /* Block all signals but that one for this kernel thread; it ends blocking calls with EINTR. */
 void lwkt_be_interruptible(void);
 /* Send it. It may come before the call that it is meant for: send it again if need be. */

@@ -32,6 +32,10 @@ void lwkt_tty_suspend(void);
  * `write`, with the descriptor they are for. Before anybody keeps the old ones. */
 void lwkt_tty_divert(long (*write)(int descriptor, const char *bytes, size_t count));
 
+/* Write to the terminal the way diverted streams do; -1: the descriptor is none of theirs. Any kernel
+ * thread. */
+long lwkt_tty_write(int descriptor, const char *bytes, size_t count);
+
 /* What the diverted stdout still holds, as far as nobody else is writing. */
 void lwkt_tty_flush(void);
 

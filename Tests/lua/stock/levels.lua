@@ -104,6 +104,16 @@ do
   print("long call chain", pcall(chain))
 end
 do
+  local count, ok, err = 0
+  debug.sethook(function()
+    debug.sethook()
+    local function f() count = count + 1 return 1 + f() end
+    ok, err = pcall(f)
+  end, "l")
+  local x = 1
+  print("in a hook", ok, err, count)
+end
+do
   local co = coroutine.wrap(function()
     local function f() return 1 + f() end
     local ok, e = pcall(f)
