@@ -14,7 +14,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 _Thread_local struct lwkt_percpu lwkt_percpu_self;
@@ -86,30 +85,6 @@ void lwkt_be_prompt(void) {
 void lwkt_be_usual(void) {
   int slack = atomic_load(&usual_slack);
   if (slack > 0) prctl(PR_SET_TIMERSLACK, slack);
-}
-
-/* Of this kernel thread; 0: not made yet, 1: made, -1: not to be had. */
-static _Thread_local int alarm_state;
-static _Thread_local timer_t alarm_timer;
-
-void lwkt_alarm_set(uint64_t at) {
-  int saved = errno;
-  if (alarm_state == 0) {
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
-    event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-    alarm_state = timer_create(CLOCK_MONOTONIC, &event, &alarm_timer) == 0 ? 1 : -1;
-  }
-  if (alarm_state > 0) {
-    struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(at / 1000000000), .tv_nsec = (long)(at % 1000000000)}};
-    timer_settime(alarm_timer, TIMER_ABSTIME, &when, NULL);
-  }
-  errno = saved;
-}
-
-void lwkt_alarm_drop(void) {
-  if (alarm_state > 0) timer_delete(alarm_timer);
-  alarm_state = 0;
 }
 
 void lwkt_unblock_signal(int number) {

@@ -330,10 +330,15 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
 }
 
 /* The hook of a C module stays: its thread goes on to the next wait. In a signal handler that comes
- * in the middle of `lua_sethook` the hook may be ours already and the mask still another's. */
+ * in the middle of `lua_sethook` the hook may be ours already and the mask still another's. And one that
+ * comes where Lua has seen that there are no hooks, and is about to note that it need not look again, is
+ * forgotten, with the hook set: a loop that calls nothing never looked, and ran for ever. So what is armed
+ * is armed again, but not each time: Lua goes through all calls that are under way, of which there may
+ * be 200 000. */
 LWKT_ASYNC static void arm(lua_State *L) {
   lua_Hook hook = lua_gethook(L);
-  if (hook == preempt_hook && (lua_gethookmask(L) & LUA_MASKCOUNT)) return;
+  bool is_armed = hook == preempt_hook && (lua_gethookmask(L) & LUA_MASKCOUNT);
+  if (is_armed && ++lwkt_percpu_self.armed_already % 32 != 0) return;
   if (hook != NULL && hook != script_hook && !is_in_front(hook)) return;
   lua_sethook(L, preempt_hook, lua_gethookmask(L) | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }

@@ -362,7 +362,6 @@ extension UnsafeMutablePointer where Pointee == HostState {
     gd.flushEvents()
     pointee.globalSlot(cpu).pointee.store(0, ordering: .releasing)
     gd.pointee.sysport?.close()
-    lwkt_alarm_drop()
     percpu.pointee.gd = nil
     gd.deinitialize(count: 1)
     gd.deallocate()

@@ -302,7 +302,6 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         if !thread.regainTokens() { continue }
         note(.switch, of: thread)
       }
-      if thread.pointee.wakeReason == .preempted { setAlarm(thread) }
       runOnce(thread)
     }
   }
@@ -337,7 +336,6 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     case .preempted:
       count(.preemptions)
       note(.preempt, of: thread)
-      thread.pointee.wakeReason = .preempted
       if thread.pointee.calmPriority != nil { thread.calmDown() }
       pointee.boosts = 0
       pointee.runQueue.append(thread)
@@ -373,19 +371,6 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     if pointee.host.pointee.phase.load(ordering: .acquiring) != HostPhase.running { drainThreads() }
     if pointee.runQueue.count > 1 { hintIdleWorkers() }
-  }
-
-  /// The thread that is to run has been preempted the last time: it may go on computing for longer than
-  /// until the next timer is due. The monitor would see that, if it has a core to run on: where all are
-  /// taken the kernel lets it wait for milliseconds. So the kernel's own timer ends the turn, but leaves the
-  /// thread as much of it as the monitor would. In the loop.
-  @inline(never)
-  private func setAlarm(_ thread: ThreadRef) {
-    thread.pointee.wakeReason = .none
-    guard let due = pointee.timers.earliest, !pointee.isObserved else { return }
-    let now = readClock()
-    guard due < now &+ pointee.host.pointee.policy.quantum else { return }
-    lwkt_alarm_set(max(due, now &+ Monitor.leastTick))
   }
 
   /// The threads that were sent first since the last time have run by now, or are about to; the other

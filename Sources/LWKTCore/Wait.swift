@@ -48,8 +48,6 @@ public enum WakeReason: UInt8, Sendable {
   case aborted
   /// The object went away: port closed, peer exited.
   case gone
-  /// Of no wait: its turn has been ended, and it has had none since.
-  case preempted
 }
 
 /// A thread's place in one object's list of waiters.

@@ -39,6 +39,7 @@ struct lwkt_percpu {
   void *stack;              /* the spare stack the loop runs on, NULL on the thread's own */
   void *left_stack;         /* the one just left, between unpark and park's return */
   int swift_depth;          /* > 0 while Swift runs below Lua: the allocator must not fail */
+  unsigned armed_already;   /* how often preemption was to be armed where it was (preempt.c) */
 };
 
 extern _Thread_local struct lwkt_percpu lwkt_percpu_self
@@ -77,12 +78,6 @@ static inline uint64_t lwkt_nanotime(void) {
 int lwkt_futex_wait(const void *word, uint32_t expected, int64_t timeout_ns);
 /* Wake up to `count` sleepers of *word. Async-signal-safe. */
 void lwkt_futex_wake(const void *word, int count);
-
-/* Have the kernel send SIGURG to this kernel thread at a time of CLOCK_MONOTONIC in nanoseconds, not 0,
- * instead of the time set before. Without a timer to be had it does nothing. */
-void lwkt_alarm_set(uint64_t at);
-/* Give the timer back, if there is one. */
-void lwkt_alarm_drop(void);
 
 /* Give this core to another kernel thread. */
 void lwkt_thread_yield(void);
