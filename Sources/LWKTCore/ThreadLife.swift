@@ -392,6 +392,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
 
   /// The last reference is gone.
   func destroy() {
+    if domain != nil, !leavesDomainUnbegun() { return }
     if pointee.isEndedHolder { pointee.host.unregisterEnded(self) }
     addressOf(&pointee.payload).dispose()
     if let reason = abortReason {
@@ -407,6 +408,29 @@ extension UnsafeMutablePointer where Pointee == Thread {
     pointee.createdAt?.release()
     deinitialize(count: 1)
     freeBlock()
+  }
+
+  /// The last reference to a thread is gone that has a place in a domain and was never begun, so that
+  /// nobody can begin it any more. The place is its worker's to take back: it is begun, to end at once.
+  /// True: the host has stopped, its worker has taken it back already. False: the thread has yet to go.
+  @inline(never)
+  private func leavesDomainUnbegun() -> Bool {
+    if pointee.host.pointee.phase.load(ordering: .sequentiallyConsistent) == HostPhase.stopped {
+      return giveUpUnbegun()
+    }
+    markNoticed()
+    abort(Payload())
+    begin()
+    return false
+  }
+
+  /// Of its worker and of the holder of the last reference, after the host has stopped, the second one to
+  /// come frees a thread that was not begun: is this that one? Acquire and release: what the first has
+  /// done to it has happened.
+  fileprivate func giveUpUnbegun() -> Bool {
+    pointee.lifecycleAtomic.exchange(
+      Thread.Lifecycle.dead.rawValue, ordering: .acquiringAndReleasing)
+      == Thread.Lifecycle.dead.rawValue
   }
 
   // MARK: the built-in port
@@ -522,6 +546,15 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     while let thread = pointee.allThreads {
       unlink(thread)
       thread.abandon()
+    }
+    var domain = pointee.domains
+    while let current = domain {
+      domain = current.pointee.next
+      // Those that are left have never been begun.
+      current.forEachThread { thread in
+        current.remove(thread)
+        if thread.giveUpUnbegun() { thread.destroy() }
+      }
     }
   }
 

@@ -88,8 +88,7 @@ private func shareStart(
   for index in 0..<count { lua_pushvalue(L, functionAt + index) }
   lwkt_move(L, coroutine, count)
   thread.pointee.slot = slot
-  thread.pointee.machine = UnsafeMutableRawPointer(coroutine)
-  thread.pointee.startCount = count - 1
+  thread.setSharedStart(coroutine)
   creator.domain?.add(thread)
 }
 

@@ -73,6 +73,16 @@ extension UnsafeMutablePointer where Pointee == Thread {
     return pointee.payload
   }
 
+  /// The same for a `sharing` thread: the coroutine that has it on its stack.
+  func setSharedStart(_ L: LuaState) {
+    pointee.payload.slots.0 = UInt64(UInt(bitPattern: L))
+  }
+
+  /// Before its first run.
+  func takeSharedStart() -> LuaState {
+    LuaState(bitPattern: UInt(takeStart().slots.0)).unsafelyUnwrapped
+  }
+
   func keep(_ snapshot: Snapshot) { extras.snapshot = snapshot }
 
   func takeSnapshot() -> Snapshot? {

@@ -41,6 +41,7 @@ package func firstTurn(
   _ raw: UnsafeMutableRawPointer?, _ count: UnsafeMutablePointer<Int32>?
 ) -> OpaquePointer? {
   let thread = raw.unsafelyUnwrapped.assumingMemoryBound(to: Thread.self)
+  if thread.domain != nil { return firstSharingTurn(thread, count) }
   if thread.isAborted {
     endUnstarted(thread)
     return nil
@@ -57,6 +58,21 @@ package func firstTurn(
   thread.pointee.machine = UnsafeMutableRawPointer(L)
   applySettings(thread, heap)
   count?.pointee = unpackStart(thread, L)
+  return L
+}
+
+/// A `sharing` thread has its place in its creator's heap, and its coroutine, since it was created.
+private func firstSharingTurn(
+  _ thread: ThreadRef, _ count: UnsafeMutablePointer<Int32>?
+) -> OpaquePointer? {
+  let L = thread.takeSharedStart()
+  if thread.isAborted {
+    release(thread, L)
+    endUnstarted(thread)
+    return nil
+  }
+  thread.pointee.machine = UnsafeMutableRawPointer(L)
+  count?.pointee = lua_gettop(L) - 1
   return L
 }
 

@@ -73,10 +73,13 @@ end
 -- Before it starts, before it waits, while it is busy, after its end.
 do
   local ran = lwkt.shared.counter(0)
-  local td = lwkt.create({ nostart = true }, function() ran:add(1) end)
-  td:abort("not even started")
-  check.died("not even started", td)
-  check.eq(ran:get(), 0, "it never ran")
+  local td
+  for _, sharing in ipairs { false, true } do
+    td = lwkt.create({ nostart = true, sharing = sharing }, function() ran:add(1) end)
+    td:abort("not even started")
+    check.died("not even started", td)
+    check.eq(ran:get(), 0, "it never ran")
+  end
 
   -- Computing is not waiting: it is left alone until it waits.
   local go = lwkt.shared.counter(0)

@@ -33,6 +33,21 @@ for _ = 1, 50 do
   check.eq(calls, 0)
 end
 
+-- Sharing threads that were never begun, and that nobody can begin any more, leave their places too.
+do
+  local function fill()
+    for _ = 1, 2000 do lwkt.create({ nostart = true, sharing = true }, function() end) end
+    collectgarbage()
+    check.eventually(function() return #lwkt.threads() < 100 end, "they go")
+    collectgarbage()
+    return collectgarbage("count")
+  end
+  fill()
+  local before = fill()
+  for _ = 1, 3 do fill() end
+  check.ok(fill() < before + 500, "nothing is left of them")
+end
+
 -- Every way to end leaves a clean place for the next thread.
 local closed = lwkt.shared.counter()
 local function closer() return setmetatable({}, { __close = function() closed:add(1) end }) end
