@@ -83,15 +83,20 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
         thread: thread?.pathName ?? "", operation: operation,
         object: object.map(nameForEvent) ?? "",
         place: isInside ? host.pointee.binding.place() : "")
-      pointee.shared.pointee.eventLock.lock()
-      pointee.shared.pointee.events.append(event)
-      pointee.shared.pointee.eventLock.unlock()
+      collect(event)
     }
     if let steering = host.pointee.policy.steering, lwktCurrentThread() != nil,
       steering.preempts(pointee.cpu, operation)
     {
       host.pointee.binding.requestSwitch()
     }
+  }
+
+  private func collect(_ event: Event) {
+    let shared = pointee.shared
+    shared.pointee.eventLock.lock()
+    shared.pointee.events.append(event)
+    shared.pointee.eventLock.unlock()
   }
 
   /// Hand on what has been collected if it is much. In the loop.
