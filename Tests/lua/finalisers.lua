@@ -125,4 +125,5 @@ check.join(lwkt.create(function(finalise, refused)
 end, finalise, refused))
 
 hour:abort()
+hour:join()
 check.done()
