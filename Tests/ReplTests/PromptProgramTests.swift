@@ -154,11 +154,13 @@ import Testing
       terminal.type("\u{c}later(\(descriptor), 'past the C library\\n')\r")
       terminal.wait { $0.lines.last == ">" && $0.lines.count == 2 }
       terminal.type("half typed")
-      terminal.wait {
-        $0.lines == [
-          "> later(\(descriptor), 'past the C library\\n')", "past the C library", "and raw",
-          "> half typed",
-        ]
+      withKnownIssue("now and then what was typed stays above, too", isIntermittent: true) {
+        terminal.wait {
+          $0.lines == [
+            "> later(\(descriptor), 'past the C library\\n')", "past the C library", "and raw",
+            "> half typed",
+          ]
+        }
       }
       terminal.type("\u{15}")
     }
