@@ -187,9 +187,7 @@ void lwkt_catch_interrupt(void *word, void *attention) {
   handle(SIGINT, on_interrupt, 0);
 }
 
-bool lwkt_was_interrupted(void) {
-  return atomic_load_explicit(&was_interrupted, memory_order_relaxed);
-}
+bool lwkt_was_interrupted(void) { return atomic_load(&was_interrupted); }
 
 static void on_broken_pipe(int number) { (void)number; }
 
@@ -200,8 +198,6 @@ void lwkt_keep_process(void) {
   if (sigaction(SIGPIPE, NULL, &action) != 0 || action.sa_handler != SIG_DFL) return;
   lwkt_handle_signal(SIGPIPE, on_broken_pipe);
 }
-
-bool lwkt_is_interrupt_untold(void) { return atomic_load(&was_interrupted); }
 
 bool lwkt_take_interrupt(void) {
   if (!lwkt_was_interrupted()) return false;

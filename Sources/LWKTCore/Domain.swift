@@ -88,6 +88,11 @@ extension UnsafeMutablePointer where Pointee == Domain {
     if pointee.threadCount == 0 { gd.listEmpty(self) }
   }
 
+  /// For a new thread: fewer than `limit` are there, and if `resting` none that wants to run. Owner.
+  fileprivate func hasRoom(_ limit: Int, _ resting: Bool) -> Bool {
+    pointee.isOpen && pointee.threadCount < limit && (!resting || pointee.runnable == 0)
+  }
+
   /// Call `body` for each thread. Owner.
   func forEachThread(_ body: (ThreadRef) -> Void) {
     var thread = pointee.firstThread
@@ -124,45 +129,22 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Are there several domains without threads? Own worker.
   public var hasSpareDomains: Bool { pointee.emptyDomains?.pointee.nextEmpty != nil }
 
-  /// An open domain with fewer than `limit` threads, all of which wait, or nil. By turns, but first where a
-  /// place was left last: see `domainToFill`. Own worker, while it runs none of them.
+  /// An open domain with fewer than `limit` threads, or nil; if `resting`, one whose threads all wait. The
+  /// place that was left last is taken first: a crowd of threads that are over at once does not go through
+  /// the caches of dozens of heaps, and those that stay are as evenly spread as before. Else the first `few`
+  /// domains get threads by turns, so that they can move apart; later ones are filled one after the other.
+  /// Own worker, while it runs none of their threads.
   ///
-  /// - Complexity: O(domains)
-  public func restingDomainToFill(limit: Int) -> DomainRef? {
+  /// - Complexity: O(1) but for each domain that was found full or not at rest.
+  public func domainToFill(limit: Int, few: Int, resting: Bool = false) -> DomainRef? {
     if let left = pointee.domainLastLeft {
       pointee.domainLastLeft = nil
-      if left.pointee.isOpen, left.pointee.runnable == 0, left.pointee.threadCount < limit {
-        return left
-      }
-    }
-    var candidate = pointee.domainBeingFilled ?? pointee.domains
-    for _ in 0..<pointee.domainCount {
-      guard let domain = candidate else { return nil }
-      let next = domain.pointee.next
-      if domain.pointee.isOpen, domain.pointee.runnable == 0, domain.pointee.threadCount < limit {
-        pointee.domainBeingFilled = next
-        return domain
-      }
-      candidate = next ?? pointee.domains
-    }
-    return nil
-  }
-
-  /// An open domain with fewer than `limit` threads, or nil. The place that was left last is taken first:
-  /// a crowd of threads that are over at once does not go through the caches of dozens of heaps, and
-  /// those that stay are as evenly spread as before. Else the first `few` domains get threads by turns, so
-  /// that they can move apart; later ones are filled one after the other. Own worker.
-  ///
-  /// - Complexity: O(1) but for each domain that was found full.
-  public func domainToFill(limit: Int, few: Int) -> DomainRef? {
-    if let left = pointee.domainLastLeft {
-      pointee.domainLastLeft = nil
-      if left.pointee.isOpen, left.pointee.threadCount < limit { return left }
+      if left.hasRoom(limit, resting) { return left }
     }
     var candidate = pointee.domainBeingFilled ?? pointee.domains
     for _ in 0...pointee.domainCount {
       guard let domain = candidate else { return nil }
-      if domain.pointee.isOpen, domain.pointee.threadCount < limit {
+      if domain.hasRoom(limit, resting) {
         pointee.domainBeingFilled = pointee.domainCount > few ? domain : domain.pointee.next
         return domain
       }

@@ -161,10 +161,11 @@ struct CPUShared: ~Copyable {
     /// In the system call engine.
     static let inEngine: UInt32 = 2
   }
+}
 
-  private struct Padding: ~Copyable {
-    let words = InlineArray<16, UInt64>(repeating: 0)
-  }
+/// What is on one side of it shares no cache line with what is on the other.
+struct Padding: ~Copyable {
+  private let words = InlineArray<16, UInt64>(repeating: 0)
 }
 
 /// What `lwkt.stat` shows of one worker. The owner alone writes: a relaxed load and store, no

@@ -132,10 +132,10 @@ extension UnsafeMutablePointer where Pointee == HostState {
 /// How many threads there are: one word, since each thread that begins or ends changes it, on a cache
 /// line of its own, since every worker reads what stands beside it.
 struct Population: ~Copyable {
-  private let padding0 = InlineArray<8, UInt64>(repeating: 0)
+  private let padding0 = Padding()
   /// In the lower half those that keep the program alive, in the upper half all that have not ended.
   private let counts = Atomic<UInt64>(0)
-  private let padding1 = InlineArray<8, UInt64>(repeating: 0)
+  private let padding1 = Padding()
 
   private static let one: UInt64 = 1 << 32
 

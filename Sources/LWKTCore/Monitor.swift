@@ -222,7 +222,7 @@ final class Monitor: Sendable {
     let phase = host.pointee.phase.load(ordering: .sequentiallyConsistent)
     if phase == HostPhase.stopped, host.allLoopsEnded { return false }
     // Ctrl-C between the last look and the store: its wake-up found nobody asleep.
-    if lwkt_is_interrupt_untold() { return true }
+    if lwkt_was_interrupted() { return true }
     if !deeply {
       _ = lwkt_futex_wait(sleepWord, kind, Int64(pause))
     } else if phase == HostPhase.running,

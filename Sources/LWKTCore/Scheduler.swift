@@ -517,12 +517,13 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   /// Woken for nothing in particular: somebody has work.
   private var hasBeenProdded: Bool {
-    let shared = pointee.shared
-    guard shared.pointee.attention.load(ordering: .relaxed) else { return false }
-    for word in 0..<4 where shared.pointee.pending[word].load(ordering: .relaxed) != 0 {
-      return false
+    pointee.shared.pointee.attention.load(ordering: .relaxed) && !hasPendingIPIs
+  }
+
+  private var hasPendingIPIs: Bool {
+    (0..<4).contains {
+      pointee.shared.pointee.pending[$0].load(ordering: .sequentiallyConsistent) != 0
     }
-    return true
   }
 
   /// Has anybody left something here? Sequentially consistent: whoever left it before this looked finds
@@ -531,8 +532,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private var hasBeenLeftSomething: Bool {
     let shared = pointee.shared
     if shared.pointee.attention.load(ordering: .sequentiallyConsistent) { return true }
-    for word in 0..<4
-    where shared.pointee.pending[word].load(ordering: .sequentiallyConsistent) != 0 {
+    if hasPendingIPIs {
       shared.pointee.attention.store(true, ordering: .relaxed)
       return true
     }

@@ -142,10 +142,19 @@ extension UnsafeMutablePointer where Pointee == Thread {
         stack.pointee.regain.isSorted = true
         return nextInOrder(stack)
       }
-      stack.pointee.references[index].isHeld = true
-      if reference.generation == 0 { stack.pointee.references[index].generation = generation }
+      setHeld(index, generation, stack)
     }
     return nil
+  }
+
+  /// An acquisition is had again.
+  private func setHeld(
+    _ index: Int, _ generation: UInt64, _ stack: UnsafeMutablePointer<TokenStack>
+  ) {
+    stack.pointee.references[index].isHeld = true
+    if stack.pointee.references[index].generation == 0 {
+      stack.pointee.references[index].generation = generation
+    }
   }
 
   /// Wait for the token of an acquisition: true. False if there is no need to: it can be had at once, or
@@ -158,9 +167,8 @@ extension UnsafeMutablePointer where Pointee == Thread {
       self, shared: reference.isShared, again: hasAlready(token, stack))
     {
       token.pointee.waitable.lock.unlock()
-      stack.pointee.references[index].isHeld = true
+      setHeld(index, generation, stack)
       stack.pointee.regain.failures = 0
-      if reference.generation == 0 { stack.pointee.references[index].generation = generation }
       return false
     }
     let isOverdue = stack.pointee.regain.failures >= Token.patience
@@ -185,10 +193,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   private func keepsAny(_ stack: UnsafeMutablePointer<TokenStack>) -> Bool {
-    for index in 0..<stack.pointee.count where stack.pointee.references[index].isHeld {
-      return true
-    }
-    return false
+    (0..<stack.pointee.count).contains { stack.pointee.references[$0].isHeld }
   }
 
   /// Has this regain got another acquisition of `token` already?

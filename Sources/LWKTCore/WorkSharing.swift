@@ -2,8 +2,8 @@
 //
 // The asker picks a worker that has threads waiting to run and sends `wantWork`; the asked one gives
 // half of them, in one package, or answers that it has none to give. Threads that have not started
-// move alone, those that wait longest first; started ones move with their domain. Nobody takes anything: what belongs to a worker
-// leaves it only by its own hand.
+// move alone, those that wait longest first; started ones move with their domain. Nobody takes
+// anything: what belongs to a worker leaves it only by its own hand.
 
 import CLWKT
 import Synchronization
@@ -135,16 +135,22 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     }
     guard package.pointee.threadCount > 0 else {
       package.deallocate()
-      pointee.hintPause = min(2 * pointee.hintPause, GlobalData.longestPause)
+      hintLessOften()
       return sendIPI(IPI(.giveWork, nil, UInt(pointee.cpu)), to: cpu)
     }
-    pointee.hintPause =
-      asker & wasShort == 0
-      ? GlobalData.shortestPause : min(2 * pointee.hintPause, GlobalData.longestPause)
+    if asker & wasShort == 0 {
+      pointee.hintPause = GlobalData.shortestPause
+    } else {
+      hintLessOften()
+    }
     publishLoad()
     count(.threadsGiven, UInt64(package.pointee.threadCount))
     release(package, to: cpu)
     sendIPI(IPI(.giveWork, UnsafeMutableRawPointer(package), UInt(pointee.cpu)), to: cpu)
+  }
+
+  private func hintLessOften() {
+    pointee.hintPause = min(2 * pointee.hintPause, GlobalData.longestPause)
   }
 
   /// Threads that have not started, the oldest first: what they create in their turn stays with them.

@@ -229,11 +229,14 @@ private func getMessage(_ L: LuaState, _ port: PortRef) -> Int32 {
   return 1
 }
 
+private func receiveFromPort(_ L: LuaState, _ resumption: Resumption) -> Int32 {
+  guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
+  return receive(L, port, timeoutAt: 2, resumption)
+}
+
 @c(lwkt_s_port_wait)
 package func portWait(_ L: OpaquePointer?) -> Int32 {
-  let L = L.unsafelyUnwrapped
-  guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
-  return receive(L, port, timeoutAt: 2, .receiveMessage)
+  receiveFromPort(L.unsafelyUnwrapped, .receiveMessage)
 }
 
 @c(lwkt_s_port_get)
@@ -245,9 +248,7 @@ package func portGet(_ L: OpaquePointer?) -> Int32 {
 
 @c(lwkt_s_port_recv)
 package func portRecv(_ L: OpaquePointer?) -> Int32 {
-  let L = L.unsafelyUnwrapped
-  guard let port = portArgument(L, 1) else { return badType(L, 1, "port") }
-  return receive(L, port, timeoutAt: 2, .receiveValues)
+  receiveFromPort(L.unsafelyUnwrapped, .receiveValues)
 }
 
 @c(lwkt_s_wait)

@@ -90,9 +90,8 @@ private func makeRequest(
 
 /// `target:sendmsg(...)`, `target:sendmsg_to(port, ...)`: the message's handle.
 private func sendRequest(
-  _ L: LuaState, first: Int32, operation: StaticString, replyPort: PortRef?
+  _ L: LuaState, _ target: Target, first: Int32, operation: StaticString, replyPort: PortRef?
 ) -> Int32 {
-  guard let target = target(L, 1) else { return badType(L, 1, "port") }
   guard let message = makeRequest(L, first, operation, target) else { return resultError }
   if let replyPort { message.setReplyPort(replyPort) }
   _ = lua_checkstack(L, 6)
@@ -230,10 +229,9 @@ package func threadSend(_ L: OpaquePointer?) -> Int32 { send(L.unsafelyUnwrapped
 @c(lwkt_s_port_sendmsg)
 package func portSendmsg(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
-  if let target = target(L, 1), target.port.pointee.kind == .sysport {
-    return sysportSend(L, .sendmsg)
-  }
-  return sendRequest(L, first: 2, operation: "sendmsg", replyPort: nil)
+  guard let target = target(L, 1) else { return badType(L, 1, "port") }
+  if target.port.pointee.kind == .sysport { return sysportSend(L, .sendmsg) }
+  return sendRequest(L, target, first: 2, operation: "sendmsg", replyPort: nil)
 }
 
 @c(lwkt_s_thread_sendmsg)
@@ -247,11 +245,10 @@ package func threadDomsg(_ L: OpaquePointer?) -> Int32 { request(L.unsafelyUnwra
 package func portSendmsgTo(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   guard let replyPort = portArgument(L, 2) else { return badType(L, 2, "port") }
-  if let target = target(L, 1), target.port.pointee.kind == .sysport {
-    return sysportSend(L, .sendmsgTo)
-  }
+  guard let target = target(L, 1) else { return badType(L, 1, "port") }
+  if target.port.pointee.kind == .sysport { return sysportSend(L, .sendmsgTo) }
   guard replyPort.pointee.kind != .sysport else { return refuseSysport(L, 2) }
-  return sendRequest(L, first: 3, operation: "sendmsg_to", replyPort: replyPort)
+  return sendRequest(L, target, first: 3, operation: "sendmsg_to", replyPort: replyPort)
 }
 
 /// The sysport is no place for messages of other kinds.

@@ -150,12 +150,10 @@ private func chooseHeap(_ thread: ThreadRef) -> UnsafeMutablePointer<LuaHeap>? {
   if thread.pointee.flags.contains(.main) { return LuaHeap.make(isMain: true) }
   if let empty = gd.pointee.emptyDomains { return LuaHeap.of(empty) }
   let host = gd.pointee.host
-  if gd.pointee.domainCount >= host.pointee.ownDomains {
-    if let domain = gd.domainToFill(limit: threadsPerHeap, few: host.pointee.ownDomains) {
-      return LuaHeap.of(domain)
-    }
-  } else if gd.pointee.domainCount >= host.pointee.restingDomains,
-    let domain = gd.restingDomainToFill(limit: threadsPerHeap)
+  let ownDomains = host.pointee.ownDomains
+  if gd.pointee.domainCount >= host.pointee.restingDomains,
+    let domain = gd.domainToFill(
+      limit: threadsPerHeap, few: ownDomains, resting: gd.pointee.domainCount < ownDomains)
   {
     return LuaHeap.of(domain)
   }

@@ -28,7 +28,7 @@ import Testing
     terminal.enter("td:join()", until: "aborted")
     terminal.enter(":kill 1", until: "is this prompt")
     terminal.enter(":ports", until: "KIND")
-    terminal.enter("tok = lwkt.token('tok')  :x", until: "stdin:")
+    terminal.enter("tok = lwkt.token('tok'):x)", until: "\nstdin:")
     terminal.enter("tok = lwkt.token('mine')", until: ">")
     terminal.enter(":tokens", until: "mine")
     terminal.enter(":workers", until: "SWITCHES")
@@ -82,8 +82,7 @@ import Testing
     terminal.enter(":time 6 * 7", until: "took ")
     terminal.enter(":help", until: "tell about one")
     terminal.wait(lastLine: "> ")
-    terminal.type("\u{c}")
-    terminal.wait { $0.lines == [">"] }
+    terminal.clear()
     terminal.enter(":help", until: "tell about one")
     #expect(terminal.screen.lines.allSatisfy { $0.count <= 80 })
     terminal.enter(":nonsense", until: "there is no command :nonsense")

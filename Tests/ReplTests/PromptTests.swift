@@ -10,8 +10,7 @@ import Testing
   /// last one.
   private func expect(_ terminal: PseudoTerminal, _ lines: [(String, String)]) {
     for (line, shown) in lines {
-      terminal.type("\u{c}")
-      terminal.wait { $0.lines == [">"] }
+      terminal.clear()
       let wanted = (["> " + line] + (shown.isEmpty ? [] : [shown]) + [">"]).joined(separator: "\n")
       terminal.enter(line, until: wanted)
       terminal.wait(lastLine: "> ")
@@ -165,7 +164,8 @@ import Testing
       "while true do end", "lwkt.sleep(1000)", "lwkt.recv()",
       "('a'):rep(20):gsub('a', function() lwkt.sleep(50) end)",
     ] {
-      terminal.type("\u{c}" + line + "\r")
+      terminal.clear()
+      terminal.type(line + "\r")
       // The terminal is given back for the evaluation: from then on Ctrl-C is a signal.
       terminal.wait { $0.lines.first == "> " + line && $0.row == 1 }
       terminal.wait("the terminal is given back") { _ in terminal.echoes }
@@ -189,8 +189,7 @@ import Testing
       terminal.type("\u{3}")
       terminal.wait(for: "interrupted!")
       terminal.wait(lastLine: "> ")
-      terminal.type("\u{c}")
-      terminal.wait { $0.lines.first == ">" && $0.row == 0 }
+      terminal.clear()
     }
     terminal.leave()
   }
@@ -230,7 +229,8 @@ import Testing
     terminal.wait(lastLine: "> ")
     terminal.type("td:setp\t")
     terminal.wait(lastLine: "> td:setpri")
-    terminal.type("\u{15}\u{c}string.re\t")
+    terminal.clear()
+    terminal.type("string.re\t")
     terminal.wait { $0.lines == ["rep      reverse", "> string.re"] }
     terminal.type("\u{15}local longlocal = 1\r")
     terminal.wait(lastLine: "> ")

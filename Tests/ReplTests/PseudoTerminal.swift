@@ -90,12 +90,29 @@ final class PseudoTerminal {
     }
   }
 
-  /// Type a line, and wait until the screen shows `shown`.
+  /// Bring the prompt onto an empty screen, with an empty line, and wait for it: what the screen shows from
+  /// then on is new.
+  func clear(at location: SourceLocation = #_sourceLocation) {
+    type("\u{15}\u{c}")
+    wait(">", at: location) { $0.lines == [">"] && $0.row == 0 }
+  }
+
+  /// Type a line, and wait until the screen shows `shown` from its echo on: what stands above it, perhaps
+  /// the same, is from before.
   func enter(
     _ line: String, until shown: String, at location: SourceLocation = #_sourceLocation
   ) {
-    type(line + "\r")
-    wait(for: shown, at: location)
+    type(line)
+    var echo: Int?
+    wait(line, at: location) { screen in
+      echo = screen.rowOfEcho(of: line)
+      return echo != nil
+    }
+    guard let echo else { return }
+    type("\r")
+    wait(shown, at: location) {
+      $0.text.contains(shown) && $0.allLines[echo...].joined(separator: "\n").contains(shown)
+    }
   }
 
   func resize(columns: Int, rows: Int) {

@@ -31,6 +31,22 @@ struct Screen {
 
   var text: String { lines.joined(separator: "\n") }
 
+  /// Those that have left at the top, and those that are there.
+  var allLines: [String] { gone + lines }
+
+  /// Where in `allLines` the text begins that stands last, in as many rows as it takes, if it is this.
+  func rowOfEcho(of text: String) -> Int? {
+    let wanted = text.filter { !$0.isWhitespace }
+    let all = allLines
+    var last = ""
+    for row in all.indices.reversed() {
+      last = all[row].filter { !$0.isWhitespace } + last
+      if last.hasSuffix(wanted) { return row }
+      if last.count > wanted.count + columns { return nil }
+    }
+    return nil
+  }
+
   mutating func resize(columns: Int, rows: Int) {
     // Without wrapping what is there: tests look at what is drawn afterwards.
     self.columns = columns

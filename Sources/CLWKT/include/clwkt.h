@@ -107,10 +107,9 @@ void lwkt_be_usual(void);
  * which it sets to 0; a second one kills. It also makes the bool `attention` true and raises SIGURG, the
  * signal of preemption, where it is delivered. Once a process. */
 void lwkt_catch_interrupt(void *word, void *attention);
-/* Has Ctrl-C come and not been taken? */
+/* Has Ctrl-C come and not been taken? Sequentially consistent: who has stored to `word` and is told no is
+ * woken when it comes. */
 bool lwkt_was_interrupted(void);
-/* The same, sequentially consistent: who has stored to `word` and is told no is woken when it comes. */
-bool lwkt_is_interrupt_untold(void);
 /* Has it? Takes it. */
 bool lwkt_take_interrupt(void);
 /* There is a prompt to come back to: Ctrl-C kills no more, however often it comes, nor does writing to a
