@@ -206,8 +206,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
   /// thread itself.
   public func takeInterrupt() -> Bool {
     let hasBeenTold = pointee.interrupted.exchange(false, ordering: .acquiringAndReleasing)
+    // Both are taken: one error tells of the first Ctrl-C and of the one that ended the wait for an answer.
+    let hasBeenOwed = takeOwedInterrupt()
     guard
-      hasBeenTold || takeOwedInterrupt()
+      hasBeenTold || hasBeenOwed
         || lwkt_was_interrupted() && pointee.host.isInterruptible(self) && lwkt_take_interrupt()
     else { return false }
     // Now it tells somebody, who waits for that. It may not have been made urgent yet, if it was running
