@@ -24,7 +24,8 @@ import Testing
     terminal.wait(for: "(stuck) waits")
     // The receiver of a request that is asked to give up, and does not.
     terminal.clear()
-    terminal.type("lwkt.create(function() local m = lwkt.wait() lwkt.recv() return m end):domsg(1)\r")
+    terminal.type(
+      "lwkt.create(function() local m = lwkt.wait() lwkt.recv() return m end):domsg(1)\r")
     terminal.wait(for: "deadlock:")
     terminal.wait(lastLine: "> ")
     // Whatever can still come is waited for.
