@@ -27,9 +27,9 @@ private let tableWeight = 8
 /// The objects of a host among which cycles begin, each in one of these lists. Under the lock of the
 /// name table.
 struct Holders {
-  var firstTable: TableRef?
+  var tables = LinkedList<SharedTable.ByHost>()
   /// Threads that are over and hold values with objects in them.
-  var firstEnded: ThreadRef?
+  var ended = LinkedList<Thread.ByRun>()
   /// Messages with messages in their answers: one reference each, until a search finds no others.
   var answered: [MessageRef] = []
 }
@@ -38,24 +38,12 @@ struct Holders {
 
 extension UnsafeMutablePointer where Pointee == HostState {
   func register(_ table: TableRef) {
-    pointee.names.withLock { tables in
-      table.pointee.registryPrevious = nil
-      table.pointee.registryNext = tables.holders.firstTable
-      tables.holders.firstTable?.pointee.registryPrevious = table
-      tables.holders.firstTable = table
-    }
+    pointee.names.withLock { $0.holders.tables.prepend(table) }
     mycpuIfWorker?.noteHolder(tableWeight)
   }
 
   func unregister(_ table: TableRef) {
-    pointee.names.withLock { tables in
-      table.pointee.registryNext?.pointee.registryPrevious = table.pointee.registryPrevious
-      if let previous = table.pointee.registryPrevious {
-        previous.pointee.registryNext = table.pointee.registryNext
-      } else {
-        tables.holders.firstTable = table.pointee.registryNext
-      }
-    }
+    pointee.names.withLock { $0.holders.tables.remove(table) }
   }
 
   /// A thread that is over and holds objects, or is given one after its end. Any kernel thread that has
@@ -64,24 +52,14 @@ extension UnsafeMutablePointer where Pointee == HostState {
     let isNew = pointee.names.withLock { tables in
       if thread.pointee.isEndedHolder { return false }
       thread.pointee.isEndedHolder = true
-      thread.pointee.endedPrevious = nil
-      thread.pointee.endedNext = tables.holders.firstEnded
-      tables.holders.firstEnded?.pointee.endedPrevious = thread
-      tables.holders.firstEnded = thread
+      tables.holders.ended.prepend(thread)
       return true
     }
     if isNew { mycpuIfWorker?.noteHolder() }
   }
 
   func unregisterEnded(_ thread: ThreadRef) {
-    pointee.names.withLock { tables in
-      thread.pointee.endedNext?.pointee.endedPrevious = thread.pointee.endedPrevious
-      if let previous = thread.pointee.endedPrevious {
-        previous.pointee.endedNext = thread.pointee.endedNext
-      } else {
-        tables.holders.firstEnded = thread.pointee.endedNext
-      }
-    }
+    pointee.names.withLock { $0.holders.ended.remove(thread) }
   }
 
   /// A message that is about to be answered, with messages in its answer. Its answerer.
@@ -182,26 +160,20 @@ private struct CycleSearch: ~Copyable {
 
   mutating func visitHolders(of host: HostRef) {
     host.pointee.names.withLock { tables in
-      var table = tables.holders.firstTable
-      while let current = table {
-        _ = add(current.object)
-        table = current.pointee.registryNext
+      for table in tables.holders.tables {
+        _ = add(table.object)
         holderCount += tableWeight
       }
-      var thread = tables.holders.firstEnded
-      while let current = thread {
-        _ = add(current.object)
-        thread = current.pointee.endedNext
+      for thread in tables.holders.ended {
+        _ = add(thread.object)
         holderCount += 1
       }
       for message in tables.holders.answered {
         met[add(message.object)] += 1
         holderCount += 1
       }
-      var port = tables.firstPort
-      while let current = port {
-        if current.hasQueue { _ = add(current.object) }
-        port = current.pointee.registryNext
+      for port in tables.allPorts {
+        if port.hasQueue { _ = add(port.object) }
         holderCount += 1
       }
     }

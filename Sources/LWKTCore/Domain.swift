@@ -11,7 +11,7 @@ public typealias DomainRef = UnsafeMutablePointer<Domain>
 public struct Domain: ~Copyable {
   /// The binding's heap.
   public let heap: UnsafeMutableRawPointer
-  var firstThread: ThreadRef?
+  fileprivate var threads = LinkedList<Thread.ByDomain>()
   public internal(set) var threadCount = 0
   /// How many of them are on the run queue.
   var runnable = 0
@@ -22,12 +22,8 @@ public struct Domain: ~Copyable {
   var farWaker = -1
   /// False between the giver's letting go and the taker's adopting.
   var isAdopted = true
-  /// The owner's list of domains.
-  public internal(set) var next: DomainRef?
-  public internal(set) var previous: DomainRef?
-  /// The owner's list of open domains that threads have left; nobody moves those.
-  var nextEmpty: DomainRef?
-  var previousEmpty: DomainRef?
+  fileprivate var workerLinks = Links<DomainRef>()
+  fileprivate var emptyLinks = Links<DomainRef>()
   var isListedEmpty = false
   /// Room for one more thread, as the binding sees it: it takes no strangers when false.
   public var isOpen = true
@@ -35,6 +31,20 @@ public struct Domain: ~Copyable {
   var collection = CollectionState()
 
   init(heap: UnsafeMutableRawPointer) { self.heap = heap }
+
+  /// All domains of a worker, or those in a package on their way to another.
+  enum ByWorker: Linkage {
+    static func links(of domain: DomainRef) -> UnsafeMutablePointer<Links<DomainRef>> {
+      addressOf(&domain.pointee.workerLinks)
+    }
+  }
+
+  /// The owner's open domains that threads have left; nobody moves those.
+  enum ByEmptiness: Linkage {
+    static func links(of domain: DomainRef) -> UnsafeMutablePointer<Links<DomainRef>> {
+      addressOf(&domain.pointee.emptyLinks)
+    }
+  }
 }
 
 extension UnsafeMutablePointer where Pointee == Domain {
@@ -59,10 +69,7 @@ extension UnsafeMutablePointer where Pointee == Domain {
   public func add(_ thread: ThreadRef) {
     if pointee.isListedEmpty { mycpu.unlistEmpty(self) }
     thread.pointee.domainAtomic.store(UInt(bitPattern: self), ordering: .relaxed)
-    thread.pointee.domainPrevious = nil
-    thread.pointee.domainNext = pointee.firstThread
-    if let first = pointee.firstThread { first.pointee.domainPrevious = thread }
-    pointee.firstThread = thread
+    pointee.threads.prepend(thread)
     pointee.threadCount += 1
     // On the run queue it was nobody's.
     pointee.collection.turns &+= 1
@@ -71,14 +78,7 @@ extension UnsafeMutablePointer where Pointee == Domain {
 
   /// `thread` is dead. Owner.
   func remove(_ thread: ThreadRef) {
-    if let next = thread.pointee.domainNext {
-      next.pointee.domainPrevious = thread.pointee.domainPrevious
-    }
-    if let previous = thread.pointee.domainPrevious {
-      previous.pointee.domainNext = thread.pointee.domainNext
-    } else {
-      pointee.firstThread = thread.pointee.domainNext
-    }
+    pointee.threads.remove(thread)
     thread.pointee.domainAtomic.store(0, ordering: .relaxed)
     pointee.threadCount -= 1
     if thread.pointee.flags.contains(.pinned) { pointee.anchored -= 1 }
@@ -95,11 +95,7 @@ extension UnsafeMutablePointer where Pointee == Domain {
 
   /// Call `body` for each thread. Owner.
   func forEachThread(_ body: (ThreadRef) -> Void) {
-    var thread = pointee.firstThread
-    while let current = thread {
-      thread = current.pointee.domainNext
-      body(current)
-    }
+    for thread in pointee.threads { body(thread) }
   }
 }
 
@@ -108,26 +104,22 @@ extension UnsafeMutablePointer where Pointee == Domain {
 extension UnsafeMutablePointer where Pointee == GlobalData {
   fileprivate func listEmpty(_ domain: DomainRef) {
     domain.pointee.isListedEmpty = true
-    domain.pointee.previousEmpty = nil
-    domain.pointee.nextEmpty = pointee.emptyDomains
-    if let first = pointee.emptyDomains { first.pointee.previousEmpty = domain }
-    pointee.emptyDomains = domain
+    pointee.emptyDomains.prepend(domain)
   }
 
   fileprivate func unlistEmpty(_ domain: DomainRef) {
     domain.pointee.isListedEmpty = false
-    if let next = domain.pointee.nextEmpty {
-      next.pointee.previousEmpty = domain.pointee.previousEmpty
-    }
-    if let previous = domain.pointee.previousEmpty {
-      previous.pointee.nextEmpty = domain.pointee.nextEmpty
-    } else {
-      pointee.emptyDomains = domain.pointee.nextEmpty
-    }
+    pointee.emptyDomains.remove(domain)
   }
 
+  /// A domain that lives here, or nil. Own worker.
+  public var anyDomain: DomainRef? { pointee.domains.first }
+
+  /// The domain that threads have left last, if nobody has come into it since. Own worker.
+  public var emptyDomain: DomainRef? { pointee.emptyDomains.first }
+
   /// Are there several domains without threads? Own worker.
-  public var hasSpareDomains: Bool { pointee.emptyDomains?.pointee.nextEmpty != nil }
+  public var hasSpareDomains: Bool { pointee.emptyDomains.first != pointee.emptyDomains.last }
 
   /// An open domain with fewer than `limit` threads, or nil; if `resting`, one whose threads all wait. The
   /// place that was left last is taken first: a crowd of threads that are over at once does not go through
@@ -141,14 +133,15 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       pointee.domainLastLeft = nil
       if left.hasRoom(limit, resting) { return left }
     }
-    var candidate = pointee.domainBeingFilled ?? pointee.domains
+    var candidate = pointee.domainBeingFilled ?? pointee.domains.first
     for _ in 0...pointee.domainCount {
       guard let domain = candidate else { return nil }
       if domain.hasRoom(limit, resting) {
-        pointee.domainBeingFilled = pointee.domainCount > few ? domain : domain.pointee.next
+        pointee.domainBeingFilled =
+          pointee.domainCount > few ? domain : pointee.domains.next(domain)
         return domain
       }
-      candidate = domain.pointee.next ?? pointee.domains
+      candidate = pointee.domains.next(domain) ?? pointee.domains.first
     }
     return nil
   }

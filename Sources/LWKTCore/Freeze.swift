@@ -63,23 +63,11 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// The thread is next: is it to be laid aside? In the loop.
   func laysAside(_ thread: ThreadRef) -> Bool {
     guard let only = pointee.onlyThread, only != thread else { return false }
-    thread.pointee.runNext = nil
-    if let last = pointee.lastAside {
-      last.pointee.runNext = thread
-    } else {
-      pointee.firstAside = thread
-    }
-    pointee.lastAside = thread
+    pointee.laidAside.append(thread)
     return true
   }
 
   private func thaw() {
-    var next = pointee.firstAside
-    pointee.firstAside = nil
-    pointee.lastAside = nil
-    while let thread = next {
-      next = thread.pointee.runNext
-      pointee.runQueue.append(thread)
-    }
+    while let thread = pointee.laidAside.popFirst() { pointee.runQueue.append(thread) }
   }
 }

@@ -16,12 +16,12 @@ public struct GlobalData: ~Copyable {
   var runQueue = RunQueue()
   var timers = TimerHeap()
   /// All threads this worker owns, in no order.
-  var allThreads: ThreadRef?
+  var allThreads = LinkedList<Thread.ByWorker>()
   /// The domains that live here, newest first.
-  public internal(set) var domains: DomainRef?
+  var domains = LinkedList<Domain.ByWorker>()
   public internal(set) var domainCount = 0
   /// Those of them that threads have left, the latest first.
-  public internal(set) var emptyDomains: DomainRef?
+  var emptyDomains = LinkedList<Domain.ByEmptiness>()
   /// See `domainToFill`.
   var domainBeingFilled: DomainRef?
   var domainLastLeft: DomainRef?
@@ -65,8 +65,7 @@ public struct GlobalData: ~Copyable {
   /// The only thread that may run, if the others are frozen.
   var onlyThread: ThreadRef?
   /// The others that would run, in order.
-  var firstAside: ThreadRef?
-  var lastAside: ThreadRef?
+  var laidAside = LinkedList<Thread.ByRun>()
   var keepsAccount = false
   /// The thread whose turn is being timed, one reference, and since when.
   var accounted: ThreadRef?
@@ -230,44 +229,28 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   }
 
   func link(_ domain: DomainRef) {
-    domain.pointee.previous = nil
-    domain.pointee.next = pointee.domains
-    if let first = pointee.domains { first.pointee.previous = domain }
-    pointee.domains = domain
+    pointee.domains.prepend(domain)
     pointee.domainCount += 1
   }
 
   func unlink(_ domain: DomainRef) {
-    if pointee.domainBeingFilled == domain { pointee.domainBeingFilled = domain.pointee.next }
-    if pointee.domainLastLeft == domain { pointee.domainLastLeft = nil }
-    if pointee.examineNext == domain { pointee.examineNext = domain.pointee.next }
-    if let next = domain.pointee.next { next.pointee.previous = domain.pointee.previous }
-    if let previous = domain.pointee.previous {
-      previous.pointee.next = domain.pointee.next
-    } else {
-      pointee.domains = domain.pointee.next
+    if pointee.domainBeingFilled == domain {
+      pointee.domainBeingFilled = pointee.domains.next(domain)
     }
+    if pointee.domainLastLeft == domain { pointee.domainLastLeft = nil }
+    if pointee.examineNext == domain { pointee.examineNext = pointee.domains.next(domain) }
+    pointee.domains.remove(domain)
     pointee.domainCount -= 1
   }
 
   func link(_ thread: ThreadRef) {
     thread.pointee.registry = .linked
-    thread.pointee.registryPrevious = nil
-    thread.pointee.registryNext = pointee.allThreads
-    if let first = pointee.allThreads { first.pointee.registryPrevious = thread }
-    pointee.allThreads = thread
+    pointee.allThreads.prepend(thread)
   }
 
   func unlink(_ thread: ThreadRef) {
     thread.pointee.registry = .none
-    if let next = thread.pointee.registryNext {
-      next.pointee.registryPrevious = thread.pointee.registryPrevious
-    }
-    if let previous = thread.pointee.registryPrevious {
-      previous.pointee.registryNext = thread.pointee.registryNext
-    } else {
-      pointee.allThreads = thread.pointee.registryNext
-    }
+    pointee.allThreads.remove(thread)
   }
 
   /// Own worker.

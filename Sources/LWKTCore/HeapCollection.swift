@@ -76,11 +76,9 @@ extension UnsafeMutablePointer where Pointee == HostState {
 extension UnsafeMutablePointer where Pointee == GlobalData {
   /// Collect each heap that has run since it was collected. In the loop.
   fileprivate func collectHeaps() {
-    forEachDomain { domain in
-      if domain.pointee.collection.turns != domain.pointee.collection.collected {
-        collect(domain, atOnce: true)
-      }
-      return true
+    for domain in pointee.domains
+    where domain.pointee.collection.turns != domain.pointee.collection.collected {
+      collect(domain, atOnce: true)
     }
   }
 
@@ -91,12 +89,6 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     if !pointee.host.pointee.binding.collect(domain, atOnce) {
       domain.pointee.collection.isUnderWay = false
     }
-  }
-
-  /// Call `body` for each domain until it returns false. `body` may start threads in them.
-  private func forEachDomain(from first: DomainRef? = nil, _ body: (DomainRef) -> Bool) {
-    var next = first ?? pointee.domains
-    while let domain = next, body(domain) { next = domain.pointee.next }
   }
 }
 
@@ -145,9 +137,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     guard start >= pointee.examineNotBefore else { return }
     var now = start
     var isPut = false
-    var next = pointee.examineNext ?? pointee.domains
+    var next = pointee.examineNext ?? pointee.domains.first
     while let domain = next, now - start < Self.examinationPiece {
-      next = domain.pointee.next
+      next = pointee.domains.next(domain)
       if !examine(domain, now) { isPut = true }
       now = lwkt_nanotime()
     }

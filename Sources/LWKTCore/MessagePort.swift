@@ -24,8 +24,15 @@ public struct Port: ~Copyable {
   /// Unique in the host's life.
   public let id: UInt64
   public let host: HostRef
-  var registryNext: PortRef?
-  var registryPrevious: PortRef?
+  /// Guarded by the name table's lock.
+  fileprivate var hostLinks = Links<PortRef>()
+
+  /// All ports of the host.
+  enum ByHost: Linkage {
+    static func links(of port: PortRef) -> UnsafeMutablePointer<Links<PortRef>> {
+      addressOf(&port.pointee.hostLinks)
+    }
+  }
 
   public enum Kind: UInt8, Sendable {
     case spin, thread

@@ -10,8 +10,9 @@ final class NameTable: Sendable {
     var ports: [Name: PortRef] = [:]
     /// Tokens by name: no reference; a token takes itself out when it is destroyed.
     var tokens: [Name: TokenRef] = [:]
-    var firstPort: PortRef?
-    var firstToken: TokenRef?
+    /// All of them, named or not: no references.
+    var allPorts = LinkedList<Port.ByHost>()
+    var allTokens = LinkedList<Token.ByHost>()
     var tokenNumber = 0
     var holders = Holders()
   }
@@ -30,47 +31,21 @@ final class NameTable: Sendable {
 
 extension UnsafeMutablePointer where Pointee == HostState {
   func register(_ port: PortRef) {
-    pointee.names.withLock { tables in
-      port.pointee.registryPrevious = nil
-      port.pointee.registryNext = tables.firstPort
-      if let first = tables.firstPort { first.pointee.registryPrevious = port }
-      tables.firstPort = port
-    }
+    pointee.names.withLock { $0.allPorts.prepend(port) }
     mycpuIfWorker?.noteHolder()
   }
 
   func unregister(_ port: PortRef) {
-    pointee.names.withLock { tables in
-      if let next = port.pointee.registryNext {
-        next.pointee.registryPrevious = port.pointee.registryPrevious
-      }
-      if let previous = port.pointee.registryPrevious {
-        previous.pointee.registryNext = port.pointee.registryNext
-      } else {
-        tables.firstPort = port.pointee.registryNext
-      }
-    }
+    pointee.names.withLock { $0.allPorts.remove(port) }
   }
 
   func register(_ token: TokenRef) {
-    pointee.names.withLock { tables in
-      token.pointee.registryPrevious = nil
-      token.pointee.registryNext = tables.firstToken
-      if let first = tables.firstToken { first.pointee.registryPrevious = token }
-      tables.firstToken = token
-    }
+    pointee.names.withLock { $0.allTokens.prepend(token) }
   }
 
   func unregister(_ token: TokenRef) {
     pointee.names.withLock { tables in
-      if let next = token.pointee.registryNext {
-        next.pointee.registryPrevious = token.pointee.registryPrevious
-      }
-      if let previous = token.pointee.registryPrevious {
-        previous.pointee.registryNext = token.pointee.registryNext
-      } else {
-        tables.firstToken = token.pointee.registryNext
-      }
+      tables.allTokens.remove(token)
       let name = Name(token.pointee.name)
       if tables.tokens[name] == token { tables.tokens[name] = nil }
     }
@@ -165,28 +140,12 @@ extension UnsafeMutablePointer where Pointee == HostState {
 
   /// All ports, each with a reference for the caller.
   public func allPorts() -> [PortRef] {
-    pointee.names.withLock { tables in
-      var found: [PortRef] = []
-      var port = tables.firstPort
-      while let current = port {
-        if current.object.tryRetain() { found.append(current) }
-        port = current.pointee.registryNext
-      }
-      return found
-    }
+    pointee.names.withLock { $0.allPorts.filter { $0.object.tryRetain() } }
   }
 
   /// All tokens, each with a reference for the caller.
   public func allTokens() -> [TokenRef] {
-    pointee.names.withLock { tables in
-      var found: [TokenRef] = []
-      var token = tables.firstToken
-      while let current = token {
-        if current.object.tryRetain() { found.append(current) }
-        token = current.pointee.registryNext
-      }
-      return found
-    }
+    pointee.names.withLock { $0.allTokens.filter { $0.object.tryRetain() } }
   }
 }
 

@@ -183,9 +183,15 @@ public struct SharedTable: ~Copyable {
   let head: SharedHead
   let shards: UnsafeMutablePointer<TableShard>
   let host: HostRef
-  /// The host's list of all tables.
-  var registryNext: TableRef?
-  var registryPrevious: TableRef?
+  /// Guarded by the name table's lock.
+  fileprivate var hostLinks = Links<TableRef>()
+
+  /// All tables of the host.
+  enum ByHost: Linkage {
+    static func links(of table: TableRef) -> UnsafeMutablePointer<Links<TableRef>> {
+      addressOf(&table.pointee.hostLinks)
+    }
+  }
   /// When it is no longer crowded, on the workers' coarse clocks; 0 when it has not been lately. Relaxed:
   /// who does not see it yet is late once more.
   let crowdedUntil = Atomic<UInt64>(0)

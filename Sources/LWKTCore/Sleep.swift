@@ -63,13 +63,11 @@ extension UnsafeMutablePointer where Pointee == HostState {
     var woken: ThreadRef?
     var count = 0
     bucket.pointee.lock.lock()
-    var node = bucket.pointee.waiters.first
-    while let current = node {
-      node = current.pointee.next
-      let thread = current.pointee.thread
+    for node in bucket.pointee.waiters {
+      let thread = node.pointee.thread
       guard thread.pointee.sleepIdent == ident else { continue }
-      bucket.pointee.waiters.unlink(current)
-      guard thread.claim(current.pointee.ticket) else { continue }
+      bucket.pointee.waiters.unlink(node)
+      guard thread.claim(node.pointee.ticket) else { continue }
       thread.pointee.wakeReason = .ready
       thread.pointee.runNext = woken
       woken = thread

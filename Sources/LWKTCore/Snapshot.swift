@@ -147,12 +147,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func answerSnapshot(_ raw: UnsafeMutableRawPointer) {
     let snapshot = Unmanaged<Snapshot>.fromOpaque(raw).takeRetainedValue()
     var infos: [ThreadInfo] = []
-    var thread = pointee.allThreads
-    while let current = thread {
-      defer { thread = current.pointee.registryNext }
-      if current.isHostsOwn { continue }
-      var info = current.info()
-      if let inspect = snapshot.inspect { info.detail = inspect(current) }
+    for thread in pointee.allThreads where !thread.isHostsOwn {
+      var info = thread.info()
+      if let inspect = snapshot.inspect { info.detail = inspect(thread) }
       infos.append(info)
     }
     snapshot.add(infos)
@@ -194,11 +191,7 @@ extension UnsafeMutablePointer where Pointee == HostState {
         let gd = GlobalDataRef(
           bitPattern: pointee.globalSlot(cpu).pointee.load(ordering: .acquiring))
       else { continue }
-      var thread = gd.pointee.allThreads
-      while let current = thread {
-        infos.append(current.info())
-        thread = current.pointee.registryNext
-      }
+      infos += gd.pointee.allThreads.map { $0.info() }
     }
     infos.sort { $0.id < $1.id }
     let cycle = Self.findCycle(infos)

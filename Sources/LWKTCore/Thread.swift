@@ -35,8 +35,7 @@ public struct Thread: ~Copyable {
   // MARK: Owner, touched by every switch
 
   /// The run queue's links.
-  var runNext: ThreadRef?
-  var runPrevious: ThreadRef?
+  var runLinks = Links<ThreadRef>()
   public internal(set) var priority: UInt8
   public internal(set) var flags: Flags = []
   public var wakeReason: WakeReason = .none
@@ -95,8 +94,7 @@ public struct Thread: ~Copyable {
   /// The heap it lives in, nil before its first run. Atomic because inspection reads it.
   let domainAtomic = Atomic<UInt>(0)
   /// The links of its domain's threads, and before it has one those of the run queue's strays.
-  var domainNext: ThreadRef?
-  var domainPrevious: ThreadRef?
+  var domainLinks = Links<ThreadRef>()
   /// What it is to run, in neutral memory, until the first run takes it. Later the values of a message
   /// that its sender hands over without making one: written by the one that claimed the wait. At last
   /// how it ended: written before `lifecycle` becomes dead, read freely after that. Owner.
@@ -104,8 +102,7 @@ public struct Thread: ~Copyable {
   /// The binding's: the request that the thread makes and whose answer it waits for plainly, one
   /// reference. Owner.
   public var request: MessageRef?
-  var registryNext: ThreadRef?
-  var registryPrevious: ThreadRef?
+  var workerLinks = Links<ThreadRef>()
   /// What few threads need: see `ThreadRarities`. 0 until then.
   let raritiesAtomic = Atomic<UInt>(0)
 
@@ -127,16 +124,32 @@ public struct Thread: ~Copyable {
     nonmutating set { waitKindAtomic.store(newValue.rawValue, ordering: .relaxed) }
   }
 
+  /// Threads on no run queue that are to be scheduled, the newest first, are chained by this.
   @inline(__always)
-  var endedNext: ThreadRef? {
-    get { runNext }
-    set { runNext = newValue }
+  var runNext: ThreadRef? {
+    get { runLinks.next }
+    set { runLinks.next = newValue }
   }
 
-  @inline(__always)
-  var endedPrevious: ThreadRef? {
-    get { runPrevious }
-    set { runPrevious = newValue }
+  /// Runnable threads; and threads that are over, which do not run any more, among the host's `Holders`.
+  enum ByRun: Linkage {
+    static func links(of thread: ThreadRef) -> UnsafeMutablePointer<Links<ThreadRef>> {
+      addressOf(&thread.pointee.runLinks)
+    }
+  }
+
+  /// The threads of a domain, or the run queue's strays.
+  enum ByDomain: Linkage {
+    static func links(of thread: ThreadRef) -> UnsafeMutablePointer<Links<ThreadRef>> {
+      addressOf(&thread.pointee.domainLinks)
+    }
+  }
+
+  /// All threads of a worker.
+  enum ByWorker: Linkage {
+    static func links(of thread: ThreadRef) -> UnsafeMutablePointer<Links<ThreadRef>> {
+      addressOf(&thread.pointee.workerLinks)
+    }
   }
 
   init(

@@ -522,11 +522,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func drainThreads() {
     guard !pointee.isDraining else { return }
     pointee.isDraining = true
-    var next = pointee.allThreads
-    while let thread = next {
-      next = thread.pointee.registryNext
-      thread.abortForDrain()
-    }
+    for thread in pointee.allThreads { thread.abortForDrain() }
     pointee.host.pointee.drainedWorkers.add(1, ordering: .acquiringAndReleasing)
   }
 
@@ -536,25 +532,19 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func endThreads() {
     pointee.isDraining = false
     takeLastIPIs()
-    var next = pointee.allThreads
-    while let thread = next {
-      next = thread.pointee.registryNext
-      thread.abandonWait()
-    }
+    for thread in pointee.allThreads { thread.abandonWait() }
     pointee.host.meetAfterWaits()
     while let timer = pointee.timers.popDue(.max) {
       if timer.pointee.kind == .unnoticed { fireUnnoticed(timer) }
     }
-    while let thread = pointee.allThreads {
+    while let thread = pointee.allThreads.first {
       unlink(thread)
       thread.abandon()
     }
-    var domain = pointee.domains
-    while let current = domain {
-      domain = current.pointee.next
+    for domain in pointee.domains {
       // Those that are left have never been begun.
-      current.forEachThread { thread in
-        current.remove(thread)
+      domain.forEachThread { thread in
+        domain.remove(thread)
         if thread.giveUpUnbegun() { thread.destroy() }
       }
     }

@@ -47,10 +47,16 @@ public struct Token: ~Copyable {
   public internal(set) var collisions: UInt64 = 0
   /// NUL-terminated, owned.
   public let name: UnsafeMutablePointer<CChar>
-  /// Pool tokens and named ones are found by name; links of the host's list of all tokens.
-  var registryNext: TokenRef?
-  var registryPrevious: TokenRef?
+  /// Guarded by the name table's lock.
+  fileprivate var hostLinks = Links<TokenRef>()
   let host: HostRef
+
+  /// All tokens of the host.
+  enum ByHost: Linkage {
+    static func links(of token: TokenRef) -> UnsafeMutablePointer<Links<TokenRef>> {
+      addressOf(&token.pointee.hostLinks)
+    }
+  }
 
   static let patience = 2
   static let mostJoined = 8

@@ -52,9 +52,8 @@ public enum WakeReason: UInt8, Sendable {
 
 /// A thread's place in one object's list of waiters.
 public struct WaitNode {
-  /// Guarded by the object's lock, like `previous` and `isLinked`.
-  var next: UnsafeMutablePointer<WaitNode>?
-  var previous: UnsafeMutablePointer<WaitNode>?
+  /// Guarded by the object's lock, like `isLinked`.
+  fileprivate var links = Links<UnsafeMutablePointer<WaitNode>>()
   /// Constant; nil only before the thread's creation is complete.
   var owner: ThreadRef?
   /// Whose lock guards the list it is in; nil when the node is not in use. Owner of the thread.
@@ -99,44 +98,40 @@ extension UnsafeMutablePointer where Pointee == WaitNode {
 }
 
 /// Waiters in the order they came. Guarded by the lock of the object it stands in.
-struct WaitList {
-  var first: UnsafeMutablePointer<WaitNode>?
-  var last: UnsafeMutablePointer<WaitNode>?
+struct WaitList: Sequence {
+  private enum ByObject: Linkage {
+    static func links(of node: UnsafeMutablePointer<WaitNode>) -> UnsafeMutablePointer<
+      Links<UnsafeMutablePointer<WaitNode>>
+    > {
+      addressOf(&node.pointee.links)
+    }
+  }
+
+  private var nodes = LinkedList<ByObject>()
+
+  var first: UnsafeMutablePointer<WaitNode>? { nodes.first }
 
   /// - Complexity: O(n)
-  var count: Int {
-    var count = 0
-    var node = first
-    while let current = node {
-      count += 1
-      node = current.pointee.next
-    }
-    return count
+  var count: Int { nodes.count }
+
+  func makeIterator() -> some IteratorProtocol<UnsafeMutablePointer<WaitNode>> {
+    nodes.makeIterator()
   }
 
   @inline(__always)
   mutating func append(_ node: UnsafeMutablePointer<WaitNode>) {
     node.pointee.isLinked = true
-    node.pointee.next = nil
-    node.pointee.previous = last
-    if let last { last.pointee.next = node } else { first = node }
-    last = node
+    nodes.append(node)
   }
 
   mutating func prepend(_ node: UnsafeMutablePointer<WaitNode>) {
     node.pointee.isLinked = true
-    node.pointee.previous = nil
-    node.pointee.next = first
-    if let first { first.pointee.previous = node } else { last = node }
-    first = node
+    nodes.prepend(node)
   }
 
   @inline(__always)
   mutating func unlink(_ node: UnsafeMutablePointer<WaitNode>) {
-    let next = node.pointee.next
-    let previous = node.pointee.previous
-    if let previous { previous.pointee.next = next } else { first = next }
-    if let next { next.pointee.previous = previous } else { last = previous }
+    nodes.remove(node)
     node.pointee.isLinked = false
   }
 

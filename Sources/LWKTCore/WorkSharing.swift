@@ -10,11 +10,9 @@ import Synchronization
 
 /// Threads on their way to another worker.
 struct WorkPackage {
-  /// Threads without a domain, chained by `runNext`, the first to run first.
-  var strays: ThreadRef?
-  var lastStray: ThreadRef?
-  /// Chained by `next`.
-  var domains: DomainRef?
+  /// Threads without a domain, the first to run first.
+  var strays = LinkedList<Thread.ByRun>()
+  var domains = LinkedList<Domain.ByWorker>()
   var threadCount = 0
 }
 
@@ -155,7 +153,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
 
   /// Threads that have not started, the oldest first: what they create in their turn stays with them.
   private func packStrays(_ wanted: inout Int, into package: UnsafeMutablePointer<WorkPackage>) {
-    while wanted > 0, let thread = pointee.runQueue.firstStray {
+    while wanted > 0, let thread = pointee.runQueue.strayThreads.first {
       packStray(thread, into: package)
       wanted -= 1
     }
@@ -168,9 +166,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   private func packDomains(
     _ wanted: inout Int, besides stays: DomainRef?, into package: UnsafeMutablePointer<WorkPackage>
   ) {
-    var domain = pointee.domains
-    while wanted > 0, let candidate = domain {
-      domain = candidate.pointee.next
+    for candidate in pointee.domains where wanted > 0 {
       let runnable = candidate.pointee.runnable
       guard candidate != stays, candidate.pointee.anchored == 0, runnable > 0, runnable <= wanted,
         candidate.pointee.threadCount <= 32 * runnable || hasLongTurns
@@ -184,13 +180,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     pointee.runQueue.remove(thread)
     unlink(thread)
     thread.pointee.registry = .inTransit
-    thread.pointee.runNext = nil
-    if let last = package.pointee.lastStray {
-      last.pointee.runNext = thread
-    } else {
-      package.pointee.strays = thread
-    }
-    package.pointee.lastStray = thread
+    package.pointee.strays.append(thread)
     package.pointee.threadCount += 1
   }
 
@@ -216,8 +206,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       }
       package.pointee.threadCount += 1
     }
-    domain.pointee.next = package.pointee.domains
-    package.pointee.domains = domain
+    package.pointee.domains.prepend(domain)
   }
 
   /// The package is complete: from here on its threads are the other worker's. The release stores
@@ -225,15 +214,11 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func release(_ package: UnsafeMutablePointer<WorkPackage>, to cpu: Int) {
     pointee.shared.pointee.nextDeadline.store(
       pointee.timers.earliest ?? .max, ordering: .relaxed)
-    var domain = package.pointee.domains
-    while let current = domain {
-      domain = current.pointee.next
-      current.forEachThread { $0.pointee.cpuAtomic.store(UInt32(cpu), ordering: .releasing) }
+    for domain in package.pointee.domains {
+      domain.forEachThread { $0.pointee.cpuAtomic.store(UInt32(cpu), ordering: .releasing) }
     }
-    var thread = package.pointee.strays
-    while let current = thread {
-      thread = current.pointee.runNext
-      current.pointee.cpuAtomic.store(UInt32(cpu), ordering: .releasing)
+    for thread in package.pointee.strays {
+      thread.pointee.cpuAtomic.store(UInt32(cpu), ordering: .releasing)
     }
   }
 
@@ -252,18 +237,12 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       return askLater()
     }
     count(.threadsTaken, UInt64(package.pointee.threadCount))
-    var thread = package.pointee.strays
-    while let current = thread {
-      thread = current.pointee.runNext
-      link(current)
-      pointee.runQueue.append(current)
-      if pointee.isDraining { current.abortForDrain() }
+    for thread in package.pointee.strays {
+      link(thread)
+      pointee.runQueue.append(thread)
+      if pointee.isDraining { thread.abortForDrain() }
     }
-    var domain = package.pointee.domains
-    while let current = domain {
-      domain = current.pointee.next
-      adopt(current)
-    }
+    for domain in package.pointee.domains { adopt(domain) }
     package.deallocate()
     publishLoad()
   }

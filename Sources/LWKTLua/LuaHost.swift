@@ -355,5 +355,5 @@ private func reportDeath(_ thread: ThreadRef) {
 
 /// `Binding.workerEnds`: the threads of this worker are gone, its heaps follow.
 private func closeHeaps() {
-  while let domain = mycpu.pointee.domains { LuaHeap.of(domain).close() }
+  while let domain = mycpu.anyDomain { LuaHeap.of(domain).close() }
 }

@@ -148,7 +148,7 @@ private func chooseHeap(_ thread: ThreadRef) -> UnsafeMutablePointer<LuaHeap>? {
     return heap
   }
   if thread.pointee.flags.contains(.main) { return LuaHeap.make(isMain: true) }
-  if let empty = gd.pointee.emptyDomains { return LuaHeap.of(empty) }
+  if let empty = gd.emptyDomain { return LuaHeap.of(empty) }
   let host = gd.pointee.host
   let ownDomains = host.pointee.ownDomains
   if gd.pointee.domainCount >= host.pointee.restingDomains,

@@ -124,13 +124,7 @@ final class QueueTests: CoreTestCase {
           arrived.removeAll { $0 == popped }
         default:
           // Those that could leave, in the order they came.
-          var seen: [ThreadRef] = []
-          var next = queue.firstStray
-          while let stray = next {
-            seen.append(stray)
-            next = stray.pointee.domainNext
-          }
-          XCTAssertEqual(seen, arrived)
+          XCTAssertEqual(Array(queue.strayThreads), arrived)
         }
         XCTAssertEqual(queue.count, model.values.reduce(0) { $0 + $1.count })
         XCTAssertEqual(queue.strays, queue.count)

@@ -160,7 +160,7 @@ final class Rig: @unchecked Sendable {
       reportDeadlock: { deadlocks.add($0) },
       workerEnds: {
         // Those of groups.
-        while let domain = mycpu.pointee.domains { domain.destroy() }
+        while let domain = mycpu.anyDomain { domain.destroy() }
         workersEnded.add()
       })
     host = LWKTCore.Host(
