@@ -15,9 +15,8 @@ final class BlockingPool: Sendable {
   private struct State {
     var lock = pthread_mutex_t()
     var condition = pthread_cond_t()
-    /// Calls that nobody has begun, chained by `queueNext`.
-    var first: SystemCallRef?
-    var last: SystemCallRef?
+    /// Calls that nobody has begun, and how many.
+    var queue = LinkedList<SystemCall.ByQueue>()
     var queued = 0
     var idle = 0
     var isStopping = false
@@ -50,13 +49,7 @@ final class BlockingPool: Sendable {
     defer { pthread_mutex_unlock(&state.pointee.lock) }
     state.pointee.host = host
     if state.pointee.idle <= state.pointee.queued, !startThread() { return false }
-    call.pointee.queueNext = nil
-    if let last = state.pointee.last {
-      last.pointee.queueNext = call
-    } else {
-      state.pointee.first = call
-    }
-    state.pointee.last = call
+    state.pointee.queue.append(call)
     state.pointee.queued += 1
     pthread_cond_signal(&state.pointee.condition)
     return true
@@ -86,26 +79,13 @@ final class BlockingPool: Sendable {
   }
 
   /// Take a call back that nobody has begun. False if somebody has. Its home.
-  func withdraw(_ wanted: SystemCallRef) -> Bool {
+  func withdraw(_ call: SystemCallRef) -> Bool {
     pthread_mutex_lock(&state.pointee.lock)
     defer { pthread_mutex_unlock(&state.pointee.lock) }
-    var previous: SystemCallRef?
-    var next = state.pointee.first
-    while let call = next {
-      if call == wanted {
-        if let previous {
-          previous.pointee.queueNext = call.pointee.queueNext
-        } else {
-          state.pointee.first = call.pointee.queueNext
-        }
-        if state.pointee.last == call { state.pointee.last = previous }
-        state.pointee.queued -= 1
-        return true
-      }
-      previous = call
-      next = call.pointee.queueNext
-    }
-    return false
+    guard state.pointee.queue.contains(call) else { return false }
+    state.pointee.queue.remove(call)
+    state.pointee.queued -= 1
+    return true
   }
 
   /// If a kernel thread is blocked in `call`, end that with EINTR. It may be about to block only: to
@@ -124,15 +104,13 @@ final class BlockingPool: Sendable {
     // Its maker holds the lock until it is in the list.
     let me = state.pointee.kernelThreads.firstIndex(of: pthread_self()).unsafelyUnwrapped
     while true {
-      guard let call = state.pointee.first, let host = state.pointee.host else {
+      guard let call = state.pointee.queue.popFirst(), let host = state.pointee.host else {
         if state.pointee.isStopping { break }
         state.pointee.idle += 1
         pthread_cond_wait(&state.pointee.condition, &state.pointee.lock)
         state.pointee.idle -= 1
         continue
       }
-      state.pointee.first = call.pointee.queueNext
-      if state.pointee.first == nil { state.pointee.last = nil }
       state.pointee.queued -= 1
       state.pointee.current[me] = call
       pthread_mutex_unlock(&state.pointee.lock)
@@ -158,19 +136,10 @@ final class BlockingPool: Sendable {
 }
 
 extension UnsafeMutablePointer where Pointee == HostState {
-  /// The pool has made a call: back to its home. On a kernel thread of the pool. Release, against
-  /// the home's acquire when it takes the list; from then on the call is not ours.
+  /// The pool has made a call: back to its home, whose it is from then on. On a kernel thread of the pool.
   fileprivate func giveBack(_ call: SystemCallRef) {
     let home = Int(call.pointee.home)
-    let target = shared(home)
-    var head = target.pointee.returnedCalls.load(ordering: .relaxed)
-    while true {
-      call.pointee.queueNext = SystemCallRef(bitPattern: head)
-      let swap = target.pointee.returnedCalls.compareExchange(
-        expected: head, desired: UInt(bitPattern: call), ordering: .releasing)
-      if swap.exchanged { break }
-      head = swap.original
-    }
+    shared(home).pointee.returnedCalls.leave(call)
     prod(home)
   }
 }

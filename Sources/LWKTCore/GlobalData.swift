@@ -111,11 +111,10 @@ struct CPUShared: ~Copyable {
   let wakeDescriptor = Atomic<Int32>(-1)
   /// `SleepState`. Sequentially consistent against `pending` and the inbox.
   let sleepState = Atomic<UInt32>(SleepState.awake)
-  /// IPIs from kernel threads that are no workers: a stack of `InboxEntry`, newest first.
-  let inbox = Atomic<UInt>(0)
-  /// Calls of this worker that the pool has made: a stack of `SystemCall`, newest first. Pushed with
-  /// release, taken with acquire.
-  let returnedCalls = Atomic<UInt>(0)
+  /// IPIs from kernel threads that are no workers.
+  let inbox = DropBox<InboxEntry>()
+  /// Calls of this worker that the pool has made.
+  let returnedCalls = DropBox<SystemCall>()
   private let padding0 = Padding()
 
   // Written by the owner (relaxed), read by the monitor and by idle workers as hints.

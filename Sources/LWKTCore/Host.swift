@@ -225,8 +225,8 @@ public struct HostState: ~Copyable {
 }
 
 /// An IPI from a kernel thread that is no worker.
-struct InboxEntry {
-  var next: UnsafeMutablePointer<InboxEntry>?
+struct InboxEntry: Droppable {
+  var boxNext: UnsafeMutablePointer<InboxEntry>?
   var ipi: IPI
 }
 typealias InboxEntryRef = UnsafeMutablePointer<InboxEntry>
@@ -306,16 +306,8 @@ extension UnsafeMutablePointer where Pointee == HostState {
   /// Post an IPI from a kernel thread that is no worker.
   func post(_ ipi: IPI, to cpu: Int) {
     let entry = InboxEntryRef.allocate(capacity: 1)
-    let inbox = shared(cpu)
-    var head = inbox.pointee.inbox.load(ordering: .relaxed)
-    entry.initialize(to: InboxEntry(next: nil, ipi: ipi))
-    while true {
-      entry.pointee.next = InboxEntryRef(bitPattern: head)
-      let swap = inbox.pointee.inbox.compareExchange(
-        expected: head, desired: UInt(bitPattern: entry), ordering: .sequentiallyConsistent)
-      if swap.exchanged { break }
-      head = swap.original
-    }
+    entry.initialize(to: InboxEntry(ipi: ipi))
+    shared(cpu).pointee.inbox.leave(entry)
     prod(cpu)
   }
 

@@ -20,8 +20,8 @@ final class RingEngine: SysportEngine {
   private let ring: OpaquePointer
   private let wakeDescriptor: Int32
   private(set) var inKernel = 0
-  /// Started, but the submission queue was full: chained by `queueNext`, oldest first.
-  private var waiting: (first: SystemCallRef?, last: SystemCallRef?) = (nil, nil)
+  /// Started, but the submission queue was full: oldest first.
+  private var waiting = LinkedList<SystemCall.ByQueue>()
   /// The poll on the wake descriptor is in place.
   private var isWakePollSet = false
   /// A cancel found the submission queue full: calls with `cancelErrno` set and not `isCancelSent`.
@@ -80,9 +80,7 @@ final class RingEngine: SysportEngine {
       return
     }
     call.pointee.phase = .queued
-    call.pointee.queueNext = nil
-    if let last = waiting.last { last.pointee.queueNext = call } else { waiting.first = call }
-    waiting.last = call
+    waiting.append(call)
   }
 
   /// Write the call's entry. False: no room, even after entering the kernel.
@@ -126,19 +124,14 @@ final class RingEngine: SysportEngine {
 
   /// Calls for which there was no room: is there now?
   private func putWaiting() {
-    while let call = waiting.first {
-      let next = call.pointee.queueNext
-      guard put(call) else { return }
-      waiting.first = next
-      if next == nil { waiting.last = nil }
-    }
+    while let call = waiting.first, put(call) { waiting.remove(call) }
   }
 
   // MARK: cancelling
 
   func cancel(_ call: SystemCallRef) {
     if call.pointee.phase == .queued {
-      removeWaiting(call)
+      waiting.remove(call)
       inKernel -= 1
       return sysport.stepEnded(call, -Int(ECANCELED))
     }
@@ -151,20 +144,6 @@ final class RingEngine: SysportEngine {
       }
     }
     call.pointee.isCancelSent = true
-  }
-
-  private func removeWaiting(_ wanted: SystemCallRef) {
-    var previous: SystemCallRef?
-    var next = waiting.first
-    while let call = next {
-      next = call.pointee.queueNext
-      if call == wanted {
-        if let previous { previous.pointee.queueNext = next } else { waiting.first = next }
-        if waiting.last == call { waiting.last = previous }
-        return
-      }
-      previous = call
-    }
   }
 
   // MARK: ending

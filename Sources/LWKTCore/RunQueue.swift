@@ -9,7 +9,7 @@ struct RunQueue: ~Copyable {
   private(set) var strays = 0
   /// These, in the order they came: so they are at hand however many others stand before and behind them.
   private(set) var strayThreads = LinkedList<Thread.ByDomain>()
-  private let queues: UnsafeMutablePointer<LinkedList<Thread.ByRun>>
+  private let queues: Queue
 
   init() {
     queues = .allocate(capacity: 32)
@@ -36,29 +36,34 @@ struct RunQueue: ~Copyable {
 
   @inline(__always)
   mutating func append(_ thread: ThreadRef) {
-    queues[noteComing(thread)].append(thread)
+    queueComing(thread).pointee.append(thread)
     note(thread, 1)
   }
 
   /// To the head of its priority: for threads that the clock or the kernel has woken.
   mutating func prepend(_ thread: ThreadRef) {
-    queues[noteComing(thread)].prepend(thread)
+    queueComing(thread).pointee.prepend(thread)
     note(thread, 1)
   }
 
-  /// Which queue the thread goes into.
+  /// The threads of a priority. (By `queues[priority]` the thread sanitizer's compiler breaks.)
+  private typealias Queue = UnsafeMutablePointer<LinkedList<Thread.ByRun>>
+
   @inline(__always)
-  private mutating func noteComing(_ thread: ThreadRef) -> Int {
+  private func queue(_ priority: Int) -> Queue { queues + priority }
+
+  /// The queue that the thread is to be put into.
+  @inline(__always)
+  private mutating func queueComing(_ thread: ThreadRef) -> Queue {
     thread.pointee.flags.insert(.onRunQueue)
-    let priority = Int(thread.pointee.priority)
-    occupied |= 1 << UInt32(priority)
-    return priority
+    occupied |= 1 << UInt32(thread.pointee.priority)
+    return queue(Int(thread.pointee.priority))
   }
 
   /// It has been taken out of the queue of its priority.
   @inline(__always)
   private mutating func noteGoing(_ thread: ThreadRef, _ priority: Int) {
-    if queues[priority].first == nil { occupied &= ~(1 << UInt32(priority)) }
+    if queue(priority).pointee.first == nil { occupied &= ~(1 << UInt32(priority)) }
     thread.pointee.flags.remove(.onRunQueue)
     note(thread, -1)
   }
@@ -68,27 +73,27 @@ struct RunQueue: ~Copyable {
   mutating func pop() -> ThreadRef? {
     guard occupied != 0 else { return nil }
     let priority = bestPriority
-    let thread = queues[priority].popFirst().unsafelyUnwrapped
+    let thread = queue(priority).pointee.popFirst().unsafelyUnwrapped
     noteGoing(thread, priority)
     return thread
   }
 
   /// How many threads have the best priority that waits here.
   /// - Complexity: O(n)
-  var bestCount: Int { occupied == 0 ? 0 : queues[bestPriority].count }
+  var bestCount: Int { occupied == 0 ? 0 : queue(bestPriority).pointee.count }
 
   /// One of the threads of the best priority, counted from the head of their queue, taken out.
   /// - Complexity: O(n)
   mutating func popBest(_ number: Int) -> ThreadRef? {
     guard occupied != 0 else { return nil }
-    let thread = queues[bestPriority].dropFirst(number).first { _ in true }
+    let thread = queue(bestPriority).pointee.dropFirst(number).first { _ in true }
     if let thread { remove(thread) }
     return thread
   }
 
   mutating func remove(_ thread: ThreadRef) {
     let priority = Int(thread.pointee.priority)
-    queues[priority].remove(thread)
+    queue(priority).pointee.remove(thread)
     noteGoing(thread, priority)
   }
 }

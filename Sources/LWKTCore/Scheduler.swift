@@ -206,19 +206,9 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   /// In the order they were posted.
   @inline(__always)
   private func drainInbox(_ handle: (IPI) -> Void) {
-    guard pointee.shared.pointee.inbox.load(ordering: .relaxed) != 0 else { return }
-    var entry = InboxEntryRef(
-      bitPattern: pointee.shared.pointee.inbox.exchange(0, ordering: .acquiring))
-    var ordered: InboxEntryRef?
-    while let current = entry {
-      entry = current.pointee.next
-      current.pointee.next = ordered
-      ordered = current
-    }
-    while let current = ordered {
-      ordered = current.pointee.next
-      let ipi = current.pointee.ipi
-      current.deallocate()
+    pointee.shared.pointee.inbox.takeAll { entry in
+      let ipi = entry.pointee.ipi
+      entry.deallocate()
       handle(ipi)
     }
   }
@@ -536,7 +526,7 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
       shared.pointee.attention.store(true, ordering: .relaxed)
       return true
     }
-    return shared.pointee.inbox.load(ordering: .sequentiallyConsistent) != 0
+    return shared.pointee.inbox.hasSomething()
   }
 
   private func sleepNanoseconds() -> Int64 {

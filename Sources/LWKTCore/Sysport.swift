@@ -77,13 +77,13 @@ final class Sysport {
   let host: HostRef
   private(set) var inFlight = 0
   /// Calls that are not over.
-  private var firstActive: SystemCallRef?
+  private var active = LinkedList<SystemCall.ByHome>()
   /// Made with the first call that needs it.
   private var engine: (any SysportEngine)?
   /// Why there is no engine, as an errno; 0: not tried yet.
   private var engineErrno: Int32 = 0
-  /// Calls to be ended by the next reap with `result`, chained by `queueNext`, oldest first.
-  private var refused: (first: SystemCallRef?, last: SystemCallRef?) = (nil, nil)
+  /// Calls to be ended by the next reap with `result`, oldest first.
+  private var refused = LinkedList<SystemCall.ByQueue>()
   /// Threads woken in this reap, chained by `runNext`, newest first.
   private var woken: ThreadRef?
   private var wokenCount = 0
@@ -107,9 +107,7 @@ final class Sysport {
   func submit(_ call: SystemCallRef) {
     call.retain()
     call.pointee.home = Int32(truncatingIfNeeded: gd.pointee.cpu)
-    call.pointee.activeNext = firstActive
-    firstActive?.pointee.activePrevious = call
-    firstActive = call
+    active.prepend(call)
     inFlight += 1
     gd.count(.sysportMessages)
     gd.note(.call, call.object)
@@ -169,9 +167,7 @@ final class Sysport {
   private func refuse(_ call: SystemCallRef, _ errno: Int32) {
     call.pointee.phase = .refused
     call.pointee.result = -Int(errno)
-    call.pointee.queueNext = nil
-    if let last = refused.last { last.pointee.queueNext = call } else { refused.first = call }
-    refused.last = call
+    refused.append(call)
     // The loop must not sleep on it.
     gd.pointee.shared.pointee.attention.store(true, ordering: .relaxed)
   }
@@ -317,12 +313,7 @@ final class Sysport {
   }
 
   private func unlink(_ call: SystemCallRef) {
-    let next = call.pointee.activeNext
-    let previous = call.pointee.activePrevious
-    if let next { next.pointee.activePrevious = previous }
-    if let previous { previous.pointee.activeNext = next } else { firstActive = next }
-    call.pointee.activeNext = nil
-    call.pointee.activePrevious = nil
+    active.remove(call)
   }
 
   private func wake(_ thread: ThreadRef) {
@@ -367,13 +358,11 @@ final class Sysport {
   func reap() -> Int {
     isReaping = true
     engine?.reap()
-    takeReturned()
-    var next = refused.first
-    refused = (nil, nil)
-    while let call = next {
-      next = call.pointee.queueNext
-      stepEnded(call, call.pointee.result)
-    }
+    gd.pointee.shared.pointee.returnedCalls.takeAll { stepEnded($0, $0.pointee.result) }
+    // Some may be refused again: by the next reap.
+    let ending = refused
+    refused = LinkedList()
+    for call in ending { stepEnded(call, call.pointee.result) }
     isReaping = false
     let count = wokenCount
     scheduleWoken()
@@ -385,36 +374,15 @@ final class Sysport {
     engine?.wait(timeoutNanoseconds: timeoutNanoseconds)
   }
 
-  // MARK: the pool
-
-  private func takeReturned() {
-    guard gd.pointee.shared.pointee.returnedCalls.load(ordering: .relaxed) != 0 else { return }
-    var call = SystemCallRef(
-      bitPattern: gd.pointee.shared.pointee.returnedCalls.exchange(0, ordering: .acquiring))
-    var ordered: SystemCallRef?
-    while let current = call {
-      call = current.pointee.queueNext
-      current.pointee.queueNext = ordered
-      ordered = current
-    }
-    while let current = ordered {
-      ordered = current.pointee.queueNext
-      stepEnded(current, current.pointee.result)
-    }
-  }
-
   // MARK: cancelling and closing
 
   /// Calls in the kernel that it has not been asked to cancel but should be.
   func forEachUnsentCancel(_ body: (SystemCallRef) -> Void) {
-    var next = firstActive
-    while let call = next {
-      next = call.pointee.activeNext
-      if call.pointee.cancelErrno != 0, call.pointee.phase == .inKernel,
-        !call.pointee.isCancelSent
-      {
-        body(call)
-      }
+    for call in active
+    where call.pointee.cancelErrno != 0 && call.pointee.phase == .inKernel
+      && !call.pointee.isCancelSent
+    {
+      body(call)
     }
   }
 
@@ -468,20 +436,18 @@ final class Sysport {
   /// Cancel everything and wait until nobody uses a buffer any more. The worker's kernel thread, at
   /// the end; its threads are gone.
   func close() {
-    while let first = firstActive {
-      var call: SystemCallRef? = first
-      while let current = call {
-        call = current.pointee.activeNext
-        if current.pointee.cancelErrno == 0 {
-          cancel(current, EINTR)
-        } else if current.pointee.phase == .inKernel {
-          engine?.cancel(current)
-        } else if current.pointee.phase == .inPool {
-          host.pointee.pool.interrupt(current)
+    while active.first != nil {
+      for call in active {
+        if call.pointee.cancelErrno == 0 {
+          cancel(call, EINTR)
+        } else if call.pointee.phase == .inKernel {
+          engine?.cancel(call)
+        } else if call.pointee.phase == .inPool {
+          host.pointee.pool.interrupt(call)
         }
       }
       reap()
-      guard firstActive != nil else { break }
+      guard active.first != nil else { break }
       if sleepsInEngine { wait(timeoutNanoseconds: 10_000_000) } else { usleep(1000) }
     }
     engine?.close()

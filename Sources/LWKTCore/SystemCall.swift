@@ -17,7 +17,7 @@ public typealias SystemCallRef = UnsafeMutablePointer<SystemCall>
 /// *Maker*: written before it is submitted. *Home*: the worker that submitted it, from then on
 /// until `isDone`. *Locked*: under `waitable.lock`. What is there when `isDone` was seen true does
 /// not change any more.
-public struct SystemCall: ~Copyable {
+public struct SystemCall: ~Copyable, Droppable {
   /// A thread waits here.
   var waitable: Waitable
   /// Home. nanosleep's time, poll's limit. Second, so that the call is found from it: see `Timer`.
@@ -58,10 +58,27 @@ public struct SystemCall: ~Copyable {
   /// Home. The message it will answer: one reference.
   var message: MessageRef?
   /// Home. All calls of the home that are not over.
-  var activeNext: SystemCallRef?
-  var activePrevious: SystemCallRef?
-  /// The link of whatever queue it is in: home's, or guarded by the pool's lock.
-  var queueNext: SystemCallRef?
+  fileprivate var homeLinks = Links<SystemCallRef>()
+  /// The links of whatever queue it is in: home's, or guarded by the pool's lock.
+  fileprivate var queueLinks = Links<SystemCallRef>()
+
+  enum ByHome: Linkage {
+    static func links(of call: SystemCallRef) -> UnsafeMutablePointer<Links<SystemCallRef>> {
+      addressOf(&call.pointee.homeLinks)
+    }
+  }
+
+  enum ByQueue: Linkage {
+    static func links(of call: SystemCallRef) -> UnsafeMutablePointer<Links<SystemCallRef>> {
+      addressOf(&call.pointee.queueLinks)
+    }
+  }
+
+  /// On its way back from the pool it is in no queue.
+  var boxNext: SystemCallRef? {
+    get { queueLinks.next }
+    set { queueLinks.next = newValue }
+  }
 
   enum Phase: UInt8 {
     /// Not submitted.
