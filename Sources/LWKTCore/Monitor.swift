@@ -217,8 +217,9 @@ final class Monitor: Sendable {
   /// back. A second after the end of draining the process leaves without it.
   private func leaveIfStuck(_ host: HostRef, _ now: UInt64) {
     let deadline = host.pointee.drainDeadline.load(ordering: .acquiring)
-    guard deadline != .max, now > deadline + Monitor.patience, let leave = host.pointee.leaveWithout,
-      host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped, !host.allLoopsEnded
+    guard deadline != .max, now > deadline + Monitor.patience,
+      host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped, !host.allLoopsEnded,
+      let leave = host.pointee.leaveWithout
     else { return }
     let started = host.pointee.startedWorkers.load(ordering: .acquiring)
     let cpu = (0..<started).first { host.shared($0).pointee.isBusy.load(ordering: .relaxed) } ?? 0
