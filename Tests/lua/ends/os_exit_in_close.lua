@@ -1,9 +1,7 @@
 -- status: 7
--- From a variable that is closed by lwkt.exit, in a coroutine.
+-- From a variable that is closed by lwkt.exit.
 lwkt.create(function()
-  coroutine.wrap(function()
-    local var <close> = setmetatable({}, { __close = function() os.exit(7) end })
-    lwkt.exit()
-  end)()
+  local var <close> = setmetatable({}, { __close = function() os.exit(7) end })
+  lwkt.exit()
 end)
 lwkt.recv()

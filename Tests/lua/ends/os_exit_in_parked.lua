@@ -3,7 +3,7 @@
 lwkt.create(function()
   table.sort({ 3, 2, 1 }, function()
     lwkt.sleep(0.001)
-    ("abc"):gsub(".", function()
+    string.gsub("abc", ".", function()
       lwkt.sleep(0.001)
       xpcall(error, function() os.exit(7) end)
     end)
