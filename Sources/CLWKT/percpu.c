@@ -187,6 +187,11 @@ void lwkt_catch_interrupt(void *word, void *attention) {
   handle(SIGINT, on_interrupt, 0);
 }
 
+void lwkt_release_interrupt(void) {
+  static const struct sigaction deadly = {.sa_handler = SIG_DFL};
+  if (atomic_load(&interrupt_word) != NULL) sigaction(SIGINT, &deadly, NULL);
+}
+
 bool lwkt_was_interrupted(void) { return atomic_load(&was_interrupted); }
 
 static void on_broken_pipe(int number) { (void)number; }

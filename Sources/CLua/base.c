@@ -1,6 +1,7 @@
 /* base.c: basic functions that differ from stock Lua's. */
 #include "clua.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,29 @@ static _Noreturn void end_process(int status) {
   }
   ends = true;
   exit(status);
+}
+
+static volatile sig_atomic_t last_status;
+
+static void leave_now(int number) {
+  (void)number;
+  _exit((int)last_status);
+}
+
+/* What is written at the end may have to wait for whom the process leaves behind: not for more than a
+ * second. */
+_Noreturn void lwkt_leave(int status, const char *text, size_t length) {
+  last_status = status;
+  lwkt_handle_signal(SIGALRM, leave_now);
+  lwkt_unblock_signal(SIGALRM);
+  alarm(1);
+  while (length > 0) {
+    ssize_t count = write(STDERR_FILENO, text, length);
+    if (count <= 0) break;
+    text += count;
+    length -= (size_t)count;
+  }
+  end_process(status);
 }
 
 /* Close the running thread and its heap, whatever runs on top of them: like `lua_close` of stock Lua

@@ -11,7 +11,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 static const char hook_table[] = "_HOOKKEY"; /* registry, as stock: coroutine -> function */
 static const char settings_table;            /* registry: coroutine -> struct settings, weak keys */
@@ -307,7 +310,13 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   if (has_lines) script_hook(L, ar);
   struct lwkt_percpu *self = lwkt_percpu();
   if (self->base_L == NULL) return;
-  if (lwkt_s_take_interrupt()) raise_error(L, "interrupted!");
+  if (lwkt_s_take_interrupt()) {
+    if (lwkt_in_handler(L)) {
+      lwkt_s_return_interrupt();
+      end_handler(L);
+    }
+    raise_error(L, "interrupted!");
+  }
   if (lwkt_s_must_end()) {
     if (lwkt_in_handler(L)) end_handler(L);
     raise_error(L, "aborted");
@@ -343,12 +352,36 @@ LWKT_ASYNC static void arm(lua_State *L) {
   lua_sethook(L, preempt_hook, lua_gethookmask(L) | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
+/* Which thread holds its worker? While somebody asks, that worker stays in the handler, so that the thread
+ * stays too. Sequentially consistent: what is shown was the running thread after the question. */
+static atomic_bool asks_for_holder;
+static _Atomic(void *) holder;
+
+LWKT_ASYNC static void show_holder(void) {
+  if (lwkt_percpu_self.td == NULL) return;
+  atomic_store(&holder, lwkt_percpu_self.td);
+  while (atomic_load(&asks_for_holder)) sched_yield();
+}
+
+void *lwkt_hold_still(unsigned long kernel_thread) {
+  struct timespec pause = {.tv_nsec = 1000000};
+  atomic_store(&asks_for_holder, true);
+  pthread_kill(kernel_thread, SIGURG);
+  for (int n = 0; n < 100 && atomic_load(&holder) == NULL; n++) nanosleep(&pause, NULL);
+  return atomic_load(&holder);
+}
+
+void lwkt_let_go(void) { atomic_store(&asks_for_holder, false); }
+
 /* On the worker's kernel thread. Touches nothing unless the worker is inside Lua. */
 LWKT_ASYNC static void handler(int number) {
   (void)number;
   int saved = errno;
   lua_State *L = lwkt_percpu_self.running_L;
-  if (L != NULL) arm(L);
+  if (L != NULL) {
+    arm(L);
+    if (atomic_load(&asks_for_holder)) show_holder();
+  }
   errno = saved;
 }
 

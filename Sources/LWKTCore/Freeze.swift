@@ -60,6 +60,18 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
     return now
   }
 
+  /// The account goes on, and shows what the thread has run until now. In the loop, or the current thread.
+  /// Answers the time, 0 when no account is kept.
+  func bringAccountUpToDate() -> UInt64 {
+    guard pointee.keepsAccount else { return 0 }
+    let now = lwkt_nanotime()
+    if let thread = pointee.accounted {
+      thread.pointee.runNanoseconds &+= now &- pointee.accountedSince
+      pointee.accountedSince = now
+    }
+    return now
+  }
+
   /// The thread is next: is it to be laid aside? In the loop.
   func laysAside(_ thread: ThreadRef) -> Bool {
     guard let only = pointee.onlyThread, only != thread else { return false }

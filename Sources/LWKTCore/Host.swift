@@ -118,6 +118,10 @@ public struct HostState: ~Copyable {
   let population = Population()
   /// When draining must be over: nanoseconds.
   let drainDeadline = Atomic<UInt64>(.max)
+  /// Ends the process although a worker does not leave its loop; it is told which one, by its kernel
+  /// thread. Set before the host runs, called by the monitor. Without it, as in an embedder's process, the
+  /// host waits.
+  public var leaveWithout: (@Sendable (_ cpu: Int, _ kernelThread: pthread_t) -> Void)?
   /// Some thread's error went unnoticed.
   public let hadUnnoticedErrors = Atomic<Bool>(false)
   public let isDeadlocked = Atomic<Bool>(false)

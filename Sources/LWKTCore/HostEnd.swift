@@ -64,9 +64,11 @@ extension UnsafeMutablePointer where Pointee == HostState {
     if pointee.population.isEmpty { stop() }
   }
 
-  /// Workers leave their loops at once. Any kernel thread.
+  /// Workers leave their loops at once. Ctrl-C, which nobody would take any more, kills, as it does in
+  /// stock Lua once the script is over: a heap whose finalisers never end is never closed. Any kernel thread.
   func stop() {
     pointee.phase.store(HostPhase.stopped, ordering: .sequentiallyConsistent)
+    if !pointee.isBackground { lwkt_release_interrupt() }
     pointee.monitor.wake()
     prodAll()
   }

@@ -37,6 +37,8 @@ final class Monitor: Sendable {
   static let trimInterval: UInt64 = 100_000_000
   /// How many nanoseconds after a timer was due its worker is signalled.
   static let grace: UInt64 = 50_000
+  /// For how many nanoseconds after the end of draining workers may still be in a turn.
+  static let patience: UInt64 = 1_000_000_000
 
   private enum Sleep {
     static let awake: UInt32 = 0
@@ -207,7 +209,21 @@ final class Monitor: Sendable {
       {
         host.stop()
       }
+      leaveIfStuck(host, now)
     }
+  }
+
+  /// A hook or a finaliser that never ends holds its worker: Lua calls no hook there that could take it
+  /// back. A second after the end of draining the process leaves without it.
+  private func leaveIfStuck(_ host: HostRef, _ now: UInt64) {
+    let deadline = host.pointee.drainDeadline.load(ordering: .acquiring)
+    guard deadline != .max, now > deadline + Monitor.patience,
+      host.pointee.phase.load(ordering: .acquiring) == HostPhase.stopped, !host.allLoopsEnded,
+      let leave = host.pointee.leaveWithout
+    else { return }
+    let started = host.pointee.startedWorkers.load(ordering: .acquiring)
+    let cpu = (0..<started).first { host.shared($0).pointee.isBusy.load(ordering: .relaxed) } ?? 0
+    leave(cpu, pthread_t(host.shared(cpu).pointee.kernelThread.load(ordering: .relaxed)))
   }
 
   /// Sleep for `pause`, or deeply: until a worker wakes, or until `trimAt`, or, if there are heaps to look

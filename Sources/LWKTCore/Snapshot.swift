@@ -22,6 +22,8 @@ public struct ThreadInfo: Sendable {
   public var isDaemon: Bool
   /// Nanoseconds it has run, as far as the host has kept account.
   public var runNanoseconds: UInt64
+  /// As of when, by the clock of `lwkt_nanotime`; 0 when no account is kept.
+  public var accountedNanoseconds: UInt64 = 0
   /// What the snapshot's `inspect` found out.
   public var detail: String?
   /// Whom it waits for, if that is a thread.
@@ -147,8 +149,10 @@ extension UnsafeMutablePointer where Pointee == GlobalData {
   func answerSnapshot(_ raw: UnsafeMutableRawPointer) {
     let snapshot = Unmanaged<Snapshot>.fromOpaque(raw).takeRetainedValue()
     var infos: [ThreadInfo] = []
+    let now = bringAccountUpToDate()
     for thread in pointee.allThreads where !thread.isHostsOwn {
       var info = thread.info()
+      info.accountedNanoseconds = now
       if let inspect = snapshot.inspect { info.detail = inspect(thread) }
       infos.append(info)
     }

@@ -347,6 +347,12 @@ package func takeInterrupt() -> Bool {
   lwktCurrentThread()?.takeInterrupt() ?? false
 }
 
+/// The same thread, which has just taken it.
+@c(lwkt_s_return_interrupt)
+package func returnInterrupt() {
+  lwktCurrentThread()?.pointee.interrupted.store(true, ordering: .sequentiallyConsistent)
+}
+
 // MARK: Waiting
 
 /// How a thread goes on after a wait: `Thread.resumption`.

@@ -167,6 +167,9 @@ private func pushSnapshot(_ L: LuaState) -> Int32 {
     if let waited = info.waitedNanoseconds { setField(L, "waited_s", Double(waited) / 1e9) }
     if !info.createdAt.isEmpty { setField(L, "created_at", info.createdAt) }
     if info.runNanoseconds > 0 { setField(L, "run_s", Double(info.runNanoseconds) / 1e9) }
+    if info.accountedNanoseconds > 0 {
+      setField(L, "accounted_s", Double(info.accountedNanoseconds) / 1e9)
+    }
     setField(L, "daemon", info.isDaemon)
     lua_rawseti(L, -2, Int64(position + 1))
   }

@@ -84,6 +84,7 @@ package final class LuaProgram: Sendable {
   ) -> Int32 {
     nonisolated(unsafe) let program = program
     nonisolated(unsafe) let arguments = arguments
+    lua.host.state.pointee.leaveWithout = { self.leave(without: $0, $1, program.pointee.name) }
     lua.host.runOnCallingThread {
       self.lua.startMain(
         load: { L in
@@ -95,11 +96,39 @@ package final class LuaProgram: Sendable {
       ) { self.mainEnded($0, program.pointee.name) }
     }
     fflush(nil)
+    return finalStatus
+  }
+
+  /// Once nothing runs, or what still does is left behind.
+  private var finalStatus: Int32 {
     if lua.isDeadlocked { return 2 }
     // Its user has been shown the errors of threads.
     if lua.prompt != nil { return status.load(ordering: .relaxed) }
     if lua.host.state.pointee.hadUnnoticedErrors.load(ordering: .acquiring) { return 1 }
     return status.load(ordering: .relaxed)
+  }
+
+  /// Worker `cpu` does not come back from a turn. What it runs stays there while it is looked at, and
+  /// nothing of what it may have locked is asked for meanwhile. The monitor.
+  private func leave(without cpu: Int, _ kernelThread: pthread_t, _ program: Text) {
+    var culprit = "worker \(cpu)"
+    if let raw = lwkt_hold_still(UInt(kernelThread)) {
+      let thread = raw.assumingMemoryBound(to: Thread.self)
+      culprit = "thread " + thread.displayName
+      if let source = thread.pointee.createdAt {
+        culprit += ", created at " + String(cString: source.pointee.text)
+        culprit += ":" + String(thread.pointee.createdLine)
+      }
+    }
+    lwkt_let_go()
+    var text =
+      String(cString: program) + ": " + culprit
+      + " did not end (in a hook, a finaliser or C code?): the process ends without it\n"
+    text.withUTF8 { bytes in
+      bytes.withMemoryRebound(to: CChar.self) {
+        lwkt_leave(finalStatus, $0.baseAddress.unsafelyUnwrapped, $0.count)
+      }
+    }
   }
 
   /// The main thread is at its end. Its worker.

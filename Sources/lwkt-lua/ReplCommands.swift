@@ -13,6 +13,11 @@ extension ReplDriver {
 
     local most_rows <const> = 500
 
+    local function counted(count, noun, one, many)
+      if count == 1 then return "1 " .. noun .. (one or "") end
+      return count .. " " .. noun .. "s" .. (many or "")
+    end
+
     -- ---- tables ----
 
     local function padded(text, room) return text .. rep(" ", room - width(text)) end
@@ -139,29 +144,27 @@ extension ReplDriver {
 
     -- ---- top ----
 
-    -- The threads by how much they have run since the last look, which was at `since`. The times that
-    -- each worker has told are as of some instant before it answered.
-    local function top_text(before, since)
+    -- The threads by how much they have run since the last look, which is `before`: from one answer of
+    -- their workers to the next, which each gives when it comes to it. So a thread has at most all of one
+    -- worker, and those of a worker have no more than all of it together, as long as none moves.
+    local function top_text(before)
       local columns, lines = ui.size()
-      local rows, ran, states = {}, {}, {}
-      local threads = lwkt.threads()
-      local now = lwkt.sys.clock_gettime("monotonic")
-      local elapsed = now - since
-      for index, info in ipairs(threads) do
-        local run = info.run_s or 0
-        ran[info.id] = run
+      local rows, seen, states = {}, {}, {}
+      for index, info in ipairs(lwkt.threads()) do
+        local run, now = info.run_s or 0, info.accounted_s
+        local last = before[info.id]
+        seen[info.id] = { run = run, at = now }
         states[info.state] = (states[info.state] or 0) + 1
         local row = thread_row(info)
-        local share = before[info.id] and elapsed > 0 and (run - before[info.id]) / elapsed or 0
-        -- The two looks took different times to reach the thread's worker.
-        share = math.min(share, 1)
-        table.insert(row, 3, format("%.1f", 100 * share))
-        row.share = share
+        -- A worker that has just begun keeps no account yet.
+        local elapsed = last and last.at and now and now - last.at or 0
+        row.share, row.place = elapsed > 0 and (run - last.run) / elapsed or 0, index
+        table.insert(row, 3, format("%.1f", 100 * row.share))
         rows[index] = row
       end
       sort(rows, function(a, b)
         if a.share ~= b.share then return a.share > b.share end
-        return a[1] < b[1]
+        return a.place < b.place
       end)
       local headings = { table.unpack(thread_headings) }
       table.insert(headings, 3, "CPU %")
@@ -172,19 +175,25 @@ extension ReplDriver {
       local text = #rows .. " threads: " .. concat(counts, ", ") .. "   (q leaves)\n\n"
         .. tabulated(worker_headings, workers, columns, math.max(1, lines // 3)) .. "\n\n"
       local used = 4 + math.min(#workers, math.max(1, lines // 3) + 1)
-      return text .. tabulated(headings, rows, columns, math.max(1, lines - used - 2)), ran, now
+      return text .. tabulated(headings, rows, columns, math.max(1, lines - used - 2)), seen
     end
 
     about.top = "the busiest threads, live; q leaves"
     function commands.top()
       if ui.isdumb() then return writeln(":top needs a terminal that can move its cursor") end
       local ok, problem = pcall(function()
-        local before, since = {}, lwkt.sys.clock_gettime("monotonic")
+        local text, before = nil, {}
         while true do
-          local text
-          text, before, since = top_text(before, since)
+          text, before = top_text(before)
           ui.screen(text)
-          if repl.wait_for_key(1) and ui.leaves() then return end
+          -- Another key, or none after all, is no reason to look again: what ran in the moment since the
+          -- last look would seem to run all the time.
+          local left = 1
+          local till = lwkt.sys.clock_gettime("monotonic") + left
+          while left > 0 do
+            if repl.wait_for_key(left) and ui.leaves() then return end
+            left = till - lwkt.sys.clock_gettime("monotonic")
+          end
         end
       end)
       ui.screen()
@@ -197,13 +206,14 @@ extension ReplDriver {
     about.freeze = "stop all threads but this prompt"
     function commands.freeze()
       ui.freeze(true)
-      writeln(#lwkt.threads() - 1 .. " threads stand still; :thaw lets them go on")
+      writeln(counted(#lwkt.threads() - 1, "thread", " stands still; :thaw lets it go on",
+        " stand still; :thaw lets them go on"))
     end
 
     about.thaw = "let them go on"
     function commands.thaw()
       ui.freeze(false)
-      writeln(#lwkt.threads() - 1 .. " threads go on")
+      writeln(counted(#lwkt.threads() - 1, "thread", " goes on", " go on"))
     end
 
     -- ---- code ----
@@ -236,7 +246,7 @@ extension ReplDriver {
       local ok, problem = file:write(concat(done, "\n"), #done > 0 and "\n" or "")
       file:close()
       if not ok then return repl.report(problem, "") end
-      writeln(#done .. " blocks written to " .. path)
+      writeln(counted(#done, "block") .. " written to " .. path)
     end
 
     about.err = "the whole of background error N; without N, how many there were"
@@ -244,7 +254,7 @@ extension ReplDriver {
       local count = ui.death()
       if number == "" then
         if count == 0 then return writeln("no background errors") end
-        return writeln(count .. " background errors: :err 1 to :err " .. count)
+        return writeln(counted(count, "background error", ": :err 1", ": :err 1 to :err " .. count))
       end
       local text = math.tointeger(tonumber(number)) and ui.death(math.tointeger(tonumber(number)))
       writeln(text and style(visible(text), "error") or "there is no background error " .. number)
@@ -276,24 +286,23 @@ extension ReplDriver {
     about.quit = "leave, as Ctrl-D does; other threads are aborted"
     function commands.quit() repl.is_over = true end
 
-    -- A command by its name or the beginning of it, if there is but one.
-    local function command_named(name)
-      if commands[name] then return commands[name] end
-      local found
-      for other, command in next, commands do
-        if sub(other, 1, #name) == name then
-          if found then return nil end
-          found = command
-        end
+    -- The commands that a name or the beginning of one may mean.
+    local function commands_named(name)
+      if commands[name] then return { name } end
+      local found = {}
+      for other in next, commands do
+        if sub(other, 1, #name) == name then found[#found + 1] = other end
       end
+      sort(found)
       return found
     end
 
     function repl.command(text)
       local name, argument = match(text, "^:(%a+)%s*(.-)%s*$")
-      local command = command_named(name)
-      if not command then return writeln("there is no command :" .. name .. " (:help lists them)") end
-      command(argument)
+      local found = commands_named(name)
+      if #found == 0 then return writeln("there is no command :" .. name .. " (:help lists them)") end
+      if #found > 1 then return writeln(":" .. name .. " may be :" .. concat(found, ", :")) end
+      commands[found[1]](argument)
     end
     """#
 }

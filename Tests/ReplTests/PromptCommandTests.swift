@@ -32,6 +32,9 @@ import Testing
     terminal.enter("tok = lwkt.token('mine')", until: ">")
     terminal.enter(":tokens", until: "mine")
     terminal.enter(":workers", until: "SWITCHES")
+    terminal.enter(":to", until: ":to may be :tokens, :top")
+    terminal.enter(":tok", until: "mine")
+    terminal.enter(":nothing", until: "there is no command :nothing")
     terminal.leave()
   }
 
@@ -68,13 +71,44 @@ import Testing
     terminal.leave()
   }
 
+  @Test("threads have no more than all of their workers together") func shares() throws {
+    let terminal = try start()
+    terminal.enter(
+      "for i = 1, 6 do lwkt.create({name = 'busy'}, function() while true do end end) end",
+      until: "\n>")
+    terminal.type(":top\r")
+    func shares(_ screen: Screen) -> [Double] {
+      screen.lines.drop { !$0.contains("CPU %") }.compactMap { line in
+        let words = line.split(separator: " ")
+        let state = words.firstIndex { $0 == "running" || $0 == "runnable" } ?? 0
+        return state > 0 ? Double(words[state - 1]) : nil
+      }
+    }
+    var seen: [Double] = []
+    for _ in 1...4 {
+      // All of a new look: the busiest first.
+      terminal.wait {
+        let new = shares($0)
+        return new != seen && new.count == 7 && new[0] > 0 && new == new.sorted(by: >)
+      }
+      seen = shares(terminal.screen)
+      // What is shown is rounded.
+      #expect(seen.reduce(0, +) < 201, "\(terminal.screen.text)")
+      // Keys that mean nothing.
+      terminal.type("x")
+    }
+    terminal.type("q")
+    terminal.wait(lastLine: "> ")
+    terminal.leave()
+  }
+
   @Test func files() throws {
     let terminal = try start()
     let saved = terminal.folder + "/saved.lua"
     terminal.enter("a = 1 +", until: "\n>>")
     terminal.enter("41", until: "\n>")
     terminal.enter("no.thing", until: "stdin:3:")
-    terminal.enter(":save " + saved, until: "1 blocks written")
+    terminal.enter(":save " + saved, until: "1 block written")
     terminal.enter("a = nil", until: "\n>")
     terminal.enter(":load " + saved, until: "\n>")
     terminal.enter("a", until: "\n42\n>")

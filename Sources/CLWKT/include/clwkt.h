@@ -107,6 +107,8 @@ void lwkt_be_usual(void);
  * which it sets to 0; a second one kills. It also makes the bool `attention` true and raises SIGURG, the
  * signal of preemption, where it is delivered. Once a process. */
 void lwkt_catch_interrupt(void *word, void *attention);
+/* If it was caught: it kills again. */
+void lwkt_release_interrupt(void);
 /* Has Ctrl-C come and not been taken? Sequentially consistent: who has stored to `word` and is told no is
  * woken when it comes. */
 bool lwkt_was_interrupted(void);

@@ -136,6 +136,8 @@ int lwkt_s_unwind(lua_State *L);
 bool lwkt_s_is_scoped(lua_State *L);
 /* Has Ctrl-C been meant for the running thread? Takes it. */
 bool lwkt_s_take_interrupt(void);
+/* It could not be raised here: it is still to come. */
+void lwkt_s_return_interrupt(void);
 
 /* `require` has loaded the module whose name is at index 1. */
 int lwkt_s_note_module(lua_State *L);

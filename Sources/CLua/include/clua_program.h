@@ -47,6 +47,14 @@ int lwkt_message_handler(lua_State *L);
  * that is NULL; it is popped. lwkt.exit is not an error: it is raised again. [-1, +0, v] */
 void lwkt_report_error(lua_State *L, const char *name);
 
+/* The process ends with `status` although a worker does not let go, and says `text`. Any kernel thread.
+ * (base.c) */
+_Noreturn void lwkt_leave(int status, const char *text, size_t length);
+/* Have the worker on this kernel thread stay where it is until `lwkt_let_go`: the thread that it runs, or
+ * NULL if it is not to be found there. Once a process, at its end. (preempt.c) */
+void *lwkt_hold_still(unsigned long kernel_thread);
+void lwkt_let_go(void);
+
 /* A body: read, evaluate, print, from a standard input that is no terminal. */
 int lwkt_interactive(lua_State *L);
 
