@@ -13,6 +13,11 @@ extension ReplDriver {
 
     local most_rows <const> = 500
 
+    local function counted(count, noun, one, many)
+      if count == 1 then return "1 " .. noun .. (one or "") end
+      return count .. " " .. noun .. "s" .. (many or "")
+    end
+
     -- ---- tables ----
 
     local function padded(text, room) return text .. rep(" ", room - width(text)) end
@@ -201,13 +206,14 @@ extension ReplDriver {
     about.freeze = "stop all threads but this prompt"
     function commands.freeze()
       ui.freeze(true)
-      writeln(#lwkt.threads() - 1 .. " threads stand still; :thaw lets them go on")
+      writeln(counted(#lwkt.threads() - 1, "thread", " stands still; :thaw lets it go on",
+        " stand still; :thaw lets them go on"))
     end
 
     about.thaw = "let them go on"
     function commands.thaw()
       ui.freeze(false)
-      writeln(#lwkt.threads() - 1 .. " threads go on")
+      writeln(counted(#lwkt.threads() - 1, "thread", " goes on", " go on"))
     end
 
     -- ---- code ----
@@ -240,7 +246,7 @@ extension ReplDriver {
       local ok, problem = file:write(concat(done, "\n"), #done > 0 and "\n" or "")
       file:close()
       if not ok then return repl.report(problem, "") end
-      writeln(#done .. " blocks written to " .. path)
+      writeln(counted(#done, "block") .. " written to " .. path)
     end
 
     about.err = "the whole of background error N; without N, how many there were"
@@ -248,7 +254,7 @@ extension ReplDriver {
       local count = ui.death()
       if number == "" then
         if count == 0 then return writeln("no background errors") end
-        return writeln(count .. " background errors: :err 1 to :err " .. count)
+        return writeln(counted(count, "background error", ": :err 1", ": :err 1 to :err " .. count))
       end
       local text = math.tointeger(tonumber(number)) and ui.death(math.tointeger(tonumber(number)))
       writeln(text and style(visible(text), "error") or "there is no background error " .. number)
@@ -280,24 +286,23 @@ extension ReplDriver {
     about.quit = "leave, as Ctrl-D does; other threads are aborted"
     function commands.quit() repl.is_over = true end
 
-    -- A command by its name or the beginning of it, if there is but one.
-    local function command_named(name)
-      if commands[name] then return commands[name] end
-      local found
-      for other, command in next, commands do
-        if sub(other, 1, #name) == name then
-          if found then return nil end
-          found = command
-        end
+    -- The commands that a name or the beginning of one may mean.
+    local function commands_named(name)
+      if commands[name] then return { name } end
+      local found = {}
+      for other in next, commands do
+        if sub(other, 1, #name) == name then found[#found + 1] = other end
       end
+      sort(found)
       return found
     end
 
     function repl.command(text)
       local name, argument = match(text, "^:(%a+)%s*(.-)%s*$")
-      local command = command_named(name)
-      if not command then return writeln("there is no command :" .. name .. " (:help lists them)") end
-      command(argument)
+      local found = commands_named(name)
+      if #found == 0 then return writeln("there is no command :" .. name .. " (:help lists them)") end
+      if #found > 1 then return writeln(":" .. name .. " may be :" .. concat(found, ", :")) end
+      commands[found[1]](argument)
     end
     """#
 }

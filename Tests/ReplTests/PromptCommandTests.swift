@@ -32,6 +32,9 @@ import Testing
     terminal.enter("tok = lwkt.token('mine')", until: ">")
     terminal.enter(":tokens", until: "mine")
     terminal.enter(":workers", until: "SWITCHES")
+    terminal.enter(":to", until: ":to may be :tokens, :top")
+    terminal.enter(":tok", until: "mine")
+    terminal.enter(":nothing", until: "there is no command :nothing")
     terminal.leave()
   }
 
@@ -105,7 +108,7 @@ import Testing
     terminal.enter("a = 1 +", until: "\n>>")
     terminal.enter("41", until: "\n>")
     terminal.enter("no.thing", until: "stdin:3:")
-    terminal.enter(":save " + saved, until: "1 blocks written")
+    terminal.enter(":save " + saved, until: "1 block written")
     terminal.enter("a = nil", until: "\n>")
     terminal.enter(":load " + saved, until: "\n>")
     terminal.enter("a", until: "\n42\n>")

@@ -88,11 +88,7 @@ import Testing
       ),
       ("debug.traceback({}) ~= nil, debug.traceback(12)", "true\n12\nstack traceback:\n"),
     ]
-    for (line, shown) in cases {
-      terminal.clear()
-      terminal.enter(line, until: shown)
-      terminal.wait(lastLine: "> ")
-    }
+    terminal.show(cases)
     terminal.leave()
   }
 
@@ -106,11 +102,7 @@ import Testing
       ("{['\\27'] = ('é'):rep(300)}", "é\"... 100 more bytes"),
       ("lwkt.create({name = 'a\\27b'}, error, 'c\\27d')", "died: c^[d"),
     ]
-    for (line, shown) in cases {
-      terminal.clear()
-      terminal.enter(line, until: shown)
-      terminal.wait(lastLine: "> ")
-    }
+    terminal.show(cases)
     terminal.leave()
   }
 

@@ -150,7 +150,7 @@ import Testing
     terminal.type("half")
     terminal.wait(for: "[1] thread 1.1 (w) died: stdin:1: lost\n> half")
     terminal.type("\u{15}")
-    terminal.enter(":err", until: "1 background errors")
+    terminal.enter(":err", until: "1 background error:")
     terminal.enter(":err 1", until: "stack traceback:")
     terminal.leave()
   }

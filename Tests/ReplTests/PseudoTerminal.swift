@@ -115,6 +115,17 @@ final class PseudoTerminal {
     }
   }
 
+  /// Type each line, the prompt on an empty screen, and wait for what it shows.
+  func show(
+    _ cases: [(line: String, shown: String)], at location: SourceLocation = #_sourceLocation
+  ) {
+    for (line, shown) in cases {
+      clear(at: location)
+      enter(line, until: shown, at: location)
+      wait(lastLine: "> ", at: location)
+    }
+  }
+
   func resize(columns: Int, rows: Int) {
     screen.resize(columns: columns, rows: rows)
     PseudoTerminal.setSize(of: master, columns, rows)

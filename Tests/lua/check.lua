@@ -132,6 +132,23 @@ function check.waiting(td)
   complain(nil, tostring(td) .. " does not wait")
 end
 
+-- A thread has `tok` to itself, running all the time, until what is returned is called.
+function check.held(tok)
+  local state = lwkt.shared.counter(0)
+  local holder = lwkt.create(function()
+    tok:get()
+    state:add(1)
+    while state:get() == 1 do end
+    tok:rel()
+  end)
+  while state:get() == 0 do lwkt.yield() end
+  return function()
+    check.eq(state:get(), 1, "the holder holds on")
+    state:add(1)
+    check.join(holder)
+  end
+end
+
 -- Is this a build with a sanitizer? It takes terabytes of addresses for what it notes, is slow, and
 -- keeps memory that was given back for a while.
 function check.is_sanitized()

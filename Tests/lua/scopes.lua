@@ -134,18 +134,20 @@ end
 
 -- Abort of the thread that is in a scope aborts the scope's threads first.
 do
-  local closed = lwkt.shared.counter(0)
+  local begun, closed = lwkt.shared.counter(0), lwkt.shared.counter(0)
   local td = lwkt.create(function()
     lwkt.scope(function(s)
       for _ = 1, 5 do
         s:create(function()
           local var <close> = setmetatable({}, { __close = function() closed:add(1) end })
+          begun:add(1)
           lwkt.sleep(3600)
         end)
       end
     end)
   end)
   check.waiting(td)
+  while begun:get() < 5 do lwkt.yield() end
   td:abort("from outside")
   check.died("from outside", td)
   check.eq(closed:get(), 5, "none is left")

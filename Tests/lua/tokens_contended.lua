@@ -216,14 +216,7 @@ end
 -- A waiter says what it waits for.
 do
   local tok = lwkt.token("contended.door")
-  local state = lwkt.shared.counter(0)
-  local holder = lwkt.create(function()
-    tok:get()
-    state:add(1)
-    while state:get() == 1 do end
-    tok:rel()
-  end)
-  while state:get() == 0 do lwkt.yield() end
+  local release = check.held(tok)
   local waiter = lwkt.create(function() tok:get() end)
   check.waiting(waiter)
   check.eq(waiter.wmesg, "contended.door", "wmesg is the token's name")
@@ -246,8 +239,7 @@ do
       check.eq(row.waits_for, "token contended.door", "what it waits for")
     end
   end
-  state:add(1)
-  check.join(holder)
+  release()
   check.join(waiter)
 end
 
