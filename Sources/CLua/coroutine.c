@@ -32,14 +32,35 @@ static inline int resume_once(lua_State *L, lua_State *co, int count, int *resul
   return status;
 }
 
+static int reset(lua_State *co);
 static int close_variables(lua_State *L, lua_State *co);
+
+/* `co` has called `lwkt.exit`, and nobody goes on with it: what it has yet to close is closed, as that of
+ * the coroutine that resumes it will be. An error in that takes the place of the results; it cannot be
+ * kept by catching it. */
+static void close_exiting(lua_State *L, lua_State *co) {
+  lwkt_percpu()->switch_kind = LWKT_SWITCH_NONE;
+  lwkt_s_exit_closes();
+  int status = reset(co);
+  lwkt_s_exit_goes_on();
+  if (status != LUA_OK && !lwkt_is_exit(co)) {
+    lwkt_preempt_self();
+    lua_xmove(co, L, 1);
+    lua_error(L);
+  }
+  lwkt_percpu()->switch_kind = LWKT_SWITCH_EXIT;
+}
 
 /* `co` has yielded, but its thread must switch away. True: L must yield too, and go on with
  * `resume_on` afterwards. False: the thread has waited here, on a native stack of its own, or
  * cannot: `co` failed, or goes on if it only gave way. */
 __attribute__((noinline)) static bool must_yield(lua_State *L, lua_State *co, bool *has_failed) {
   struct lwkt_percpu *self = lwkt_percpu();
-  if (self->switch_kind == LWKT_SWITCH_EXIT || lwkt_can_yield(L)) return true;
+  if (self->switch_kind == LWKT_SWITCH_EXIT) {
+    close_exiting(L, co);
+    return true;
+  }
+  if (lwkt_can_yield(L)) return true;
   lua_State *base = self->base_L;
   bool waits = self->switch_kind == LWKT_SWITCH_WAIT;
   if (!lwkt_s_park(self->switch_kind)) {
@@ -146,8 +167,8 @@ static int co_resume(lua_State *L) {
   return resume_done(L, resume_fresh(L, co, lua_gettop(L) - 1));
 }
 
-/* Run what `co` has yet to close, on L's behalf: the status, with the error on `co`. */
-static int close_variables(lua_State *L, lua_State *co) {
+/* Run what `co` has yet to close: the status, with the error on `co`. */
+static int reset(lua_State *co) {
   struct lwkt_percpu *self = lwkt_percpu();
   void *running = self->running_L;
   *lwkt_inside(co) = self->base_L;
@@ -155,6 +176,12 @@ static int close_variables(lua_State *L, lua_State *co) {
   int status = lua_resetthread(co);
   lwkt_percpu()->running_L = running;
   *lwkt_inside(co) = NULL;
+  return status;
+}
+
+/* The same on L's behalf, which ends if that calls `lwkt.exit`. */
+static int close_variables(lua_State *L, lua_State *co) {
+  int status = reset(co);
   if (status != LUA_OK && lwkt_is_exit(co)) {
     lua_xmove(co, L, 1);
     lua_error(L);

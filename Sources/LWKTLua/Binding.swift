@@ -327,6 +327,12 @@ package func mustEnd() -> Bool {
 package func mustUnwind() -> Bool { lwktCurrentThread()?.mustUnwind ?? false }
 
 /// In the hook, where `mustUnwind`: what to raise.
+@c(lwkt_s_exit_closes)
+package func exitCloses() { currentThread.stopUnwinding() }
+
+@c(lwkt_s_exit_goes_on)
+package func exitGoesOn() { currentThread.noteExiting() }
+
 @c(lwkt_s_unwind)
 package func unwind(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped

@@ -14,7 +14,8 @@ struct Death: Sendable {
 /// thread is dead.
 final class ThreadExtras {
   var death: Death?
-  var exitResults = Payload()
+  /// What it gave to its first `lwkt.exit`.
+  var exitResults: Payload?
   /// What the thread is to run, while modules are loaded that this needs.
   var start = Payload()
   var snapshot: Snapshot?
@@ -35,7 +36,7 @@ final class ThreadExtras {
   }
 
   deinit {
-    withUnsafeMutablePointer(to: &exitResults) { $0.dispose() }
+    if var exitResults { withUnsafeMutablePointer(to: &exitResults) { $0.dispose() } }
     withUnsafeMutablePointer(to: &start) { $0.dispose() }
     for port in ports { port.object.releaseObject() }
   }
@@ -59,12 +60,19 @@ extension UnsafeMutablePointer where Pointee == Thread {
     extras.death = Death(message: message, traceback: traceback)
   }
 
-  func setExitResults(_ payload: Payload) { extras.exitResults = payload }
+  /// Only the first exit counts, if others come while variables are closed, say.
+  func setExitResults(_ payload: Payload) {
+    if extras.exitResults == nil {
+      extras.exitResults = payload
+    } else {
+      var payload = payload
+      withUnsafeMutablePointer(to: &payload) { $0.dispose() }
+    }
+  }
 
   func takeExitResults() -> Payload {
-    guard let extras = existingExtras else { return Payload() }
-    defer { extras.exitResults = Payload() }
-    return extras.exitResults
+    defer { existingExtras?.exitResults = nil }
+    return existingExtras?.exitResults ?? Payload()
   }
 
   /// What it is to run, moved out. Before its first run.

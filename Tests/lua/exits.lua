@@ -81,6 +81,53 @@ do
   token:rel()
 end
 
+-- So are those of the coroutines that it is in, the innermost first, however they were begun.
+for _, enter in ipairs {
+  function(f) coroutine.wrap(f)() end,
+  function(f) coroutine.resume(coroutine.create(f)) end,
+  function(f) pcall(coroutine.wrap(f)) end,
+  function(f) table.sort({ 2, 1 }, coroutine.wrap(f)) end,
+} do
+  local order, count = lwkt.shared.table(), lwkt.shared.counter(0)
+  local function closes(name)
+    return closing(function()
+      lwkt.sleep(0.001)
+      order:set(count:add(1), name)
+      if name == "inner" then lwkt.exit("second") end
+    end)
+  end
+  local td = lwkt.create(function()
+    local _ <close> = closes "thread"
+    enter(function()
+      local _ <close> = closes "outer"
+      coroutine.wrap(function()
+        local _ <close> = closes "inner"
+        lwkt.exit("first")
+      end)()
+    end)
+    error("not reached")
+  end)
+  check.eq(check.join(td), "first", "out of coroutines")
+  check.eq(count:get(), 3, "all are closed")
+  for i, name in ipairs { "inner", "outer", "thread" } do check.eq(order:get(i), name, "in order") end
+end
+
+-- An error in closing takes the place of the results, and cannot be kept by catching it.
+check.died("in closing", lwkt.create(function()
+  coroutine.wrap(function()
+    local _ <close> = closing(function() error("in closing") end)
+    lwkt.exit("out")
+  end)()
+end))
+check.eq(check.join(lwkt.create(function()
+  pcall(coroutine.wrap(function()
+    local _ <close> = closing(function() error("in closing") end)
+    lwkt.exit("out")
+  end))
+  for _ = 1, 1e9 do end
+  error("not reached")
+end)), "out", "caught")
+
 -- A scope leaves nobody behind.
 do
   local closed = lwkt.shared.counter(0)

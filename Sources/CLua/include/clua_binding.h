@@ -130,6 +130,10 @@ bool lwkt_s_must_end(void);
 /* Is the running thread to stop computing: is the time of a `timeout` up that it is in, or has it
  * swallowed an abort? */
 bool lwkt_s_must_unwind(void);
+/* The running thread has called `lwkt.exit`: what is to be closed in one of its coroutines is about to be,
+ * which may wait; or has been. */
+void lwkt_s_exit_closes(void);
+void lwkt_s_exit_goes_on(void);
 /* The error to be raised then. */
 int lwkt_s_unwind(lua_State *L);
 /* Is the running thread inside one that the coroutine `L` has entered? */
