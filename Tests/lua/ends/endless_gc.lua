@@ -3,10 +3,11 @@
 -- stderr: thread 1\.[12], created at .*endless_gc\.lua:\d+ did not end
 -- So it is with finalisers; the status is that of the program.
 local function never_ends()
+  local kept = setmetatable({}, { __gc = function() while true do end end })
   pcall(lwkt.recv)
-  setmetatable({}, { __gc = function() while true do end end })
+  kept = nil
   collectgarbage()
 end
-for _ = 1, 2 do lwkt.create(never_ends) end
-lwkt.sleep(0.05)
+local one, other = lwkt.create(never_ends), lwkt.create(never_ends)
+repeat lwkt.sleep(0.001) until one.wmesg and other.wmesg
 error("main fails")
