@@ -44,11 +44,11 @@ let package = Package(
       name: "lwkt-lua",
       dependencies: ["LWKTLua", "LWKTCore", "CLWKT", "CArguments"],
       swiftSettings: swiftSettings,
-      // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`. What else
-      // is special, link/ld says.
+      // C modules loaded by `require` find Lua in the executable, as they do in stock `lua`; what the
+      // wrapped function is, CLua/concat.c says, and what else is special, link/ld.
       linkerSettings: [
         .unsafeFlags([
-          "-Xlinker", "--export-dynamic",
+          "-Xlinker", "--export-dynamic", "-Xlinker", "--wrap=luaT_tryconcatTM",
           "-Xclang-linker", "--ld-path=" + Context.packageDirectory + "/link/ld",
         ])
       ]
