@@ -165,8 +165,8 @@ local function thread(g, ...)
   step()
   if not lwkt or #threads >= 8 then return end
   local td = lwkt.create({ nostart = true, sharing = math.random(2) == 1 }, g, ...)
-  threads[#threads + 1] = td
   td:notify(ends)
+  threads[#threads + 1] = td
   td:schedule()
 end
 local function abort()
