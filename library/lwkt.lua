@@ -21,6 +21,8 @@
 ---@field waited_s? number For how many seconds it has waited.
 ---@field created_at? string The file and line of the call that created it.
 ---@field daemon boolean Was it created with `daemon=true`?
+---@field run_s? number For how many seconds it has run; at the prompt, where account is kept of that.
+---@field accounted_s? number As of when, by `lwkt.sys.clock_gettime()`; at the prompt.
 
 ---@class lwkt.PortInfo
 ---@field id integer Its number.

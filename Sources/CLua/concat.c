@@ -14,8 +14,6 @@
  */
 #include <lua5.4/lua.h>
 
-/* Weak for programs that are linked without the option. */
-void __real_luaT_tryconcatTM(lua_State *L) __attribute__((weak));
 void __wrap_luaT_tryconcatTM(lua_State *L);
 
 #if defined(__x86_64__) && LUA_VERSION_RELEASE_NUM == 50404
@@ -24,6 +22,7 @@ void __wrap_luaT_tryconcatTM(lua_State *L);
    leaves by longjmp, would have to restore. */
 __attribute__((naked)) void __wrap_luaT_tryconcatTM(__attribute__((unused)) lua_State *L) {
   __asm__(
+      ".weak __real_luaT_tryconcatTM\n" /* for programs that are linked without the option */
       "push %rbx\n"
       ".cfi_adjust_cfa_offset 8\n"
       ".cfi_rel_offset %rbx, 0\n"
@@ -50,6 +49,7 @@ __attribute__((naked)) void __wrap_luaT_tryconcatTM(__attribute__((unused)) lua_
 
 #else
 
+void __real_luaT_tryconcatTM(lua_State *L) __attribute__((weak));
 void __wrap_luaT_tryconcatTM(lua_State *L) { __real_luaT_tryconcatTM(L); }
 
 #endif

@@ -25,6 +25,12 @@ let inspectHelp = HelpSubject(
       "The file and line of the call that created it."),
     HelpEntry(.field, "lwkt.threads[].daemon", "boolean", "Was it created with `daemon=true`?"),
     HelpEntry(
+      .field, "lwkt.threads[].run_s", "number?",
+      "For how many seconds it has run; at the prompt, where account is kept of that."),
+    HelpEntry(
+      .field, "lwkt.threads[].accounted_s", "number?",
+      "As of when, by `lwkt.sys.clock_gettime()`; at the prompt."),
+    HelpEntry(
       .function, "lwkt.ports", "(): lwkt.PortInfo[]",
       "A table for each open port.",
       example: """
