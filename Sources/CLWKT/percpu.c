@@ -204,6 +204,20 @@ void lwkt_keep_process(void) {
   lwkt_handle_signal(SIGPIPE, on_broken_pipe);
 }
 
+bool lwkt_keeps_process(void) { return atomic_load(&never_kills); }
+
+void lwkt_let_interrupt_kill(bool does) {
+  static const char text[] =
+      "\nCtrl-C is not heard (in a hook, a finaliser or C code?): the next one ends the process\n";
+  if (does) {
+    handle(SIGINT, lwkt_tty_die, SA_NODEFER);
+    ssize_t written = write(2, text, sizeof text - 1);
+    (void)written; /* the terminal may be gone */
+  } else {
+    handle(SIGINT, on_interrupt, 0);
+  }
+}
+
 bool lwkt_take_interrupt(void) {
   if (!lwkt_was_interrupted()) return false;
   return atomic_exchange(&was_interrupted, false);

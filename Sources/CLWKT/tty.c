@@ -4,6 +4,7 @@
 #include "clwkt_tty.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@ static struct termios raw_modes;
 static _Atomic(bool) is_raw;
 static _Atomic(const char *) farewell;
 static int wake_descriptor = -1;
+/* Held while the terminal's modes are changed: by the prompt's thread, or by the monitor. */
+static pthread_mutex_t modes_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Any context: async-signal-safe. */
 static void restore(void) {
@@ -30,7 +33,7 @@ static void restore(void) {
   tcsetattr(0, TCSADRAIN, &found);
 }
 
-static void on_death(int number) {
+void lwkt_tty_die(int number) {
   restore();
   signal(number, SIG_DFL);
   raise(number);
@@ -65,7 +68,7 @@ int lwkt_tty_open(void) {
   wake_descriptor = lwkt_eventfd();
   if (wake_descriptor < 0) return -errno;
   atexit(restore);
-  for (size_t n = 0; n < sizeof deaths / sizeof *deaths; n++) handle(deaths[n], on_death, SA_NODEFER);
+  for (size_t n = 0; n < sizeof deaths / sizeof *deaths; n++) handle(deaths[n], lwkt_tty_die, SA_NODEFER);
   handle(SIGWINCH, on_change, SA_RESTART);
   handle(SIGCONT, on_change, SA_RESTART);
   return wake_descriptor;
@@ -74,13 +77,23 @@ int lwkt_tty_open(void) {
 void lwkt_tty_farewell(const char *text) { atomic_store(&farewell, text); }
 
 void lwkt_tty_raw(bool raw) {
-  if (raw) {
-    atomic_store(&is_raw, true);
-    tcsetattr(0, TCSADRAIN, &raw_modes);
-  } else {
-    atomic_store(&is_raw, false);
-    tcsetattr(0, TCSADRAIN, &found);
+  pthread_mutex_lock(&modes_lock);
+  atomic_store(&is_raw, raw);
+  tcsetattr(0, TCSADRAIN, raw ? &raw_modes : &found);
+  pthread_mutex_unlock(&modes_lock);
+}
+
+void lwkt_tty_signals(bool does) {
+  pthread_mutex_lock(&modes_lock);
+  if (atomic_load(&is_raw)) {
+    struct termios modes = raw_modes;
+    if (does) {
+      modes.c_lflag |= ISIG;
+      modes.c_cc[VQUIT] = modes.c_cc[VSUSP] = _POSIX_VDISABLE;
+    }
+    tcsetattr(0, TCSANOW, &modes);
   }
+  pthread_mutex_unlock(&modes_lock);
 }
 
 bool lwkt_tty_size(int *columns, int *rows) {

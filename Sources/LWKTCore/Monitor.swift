@@ -132,6 +132,11 @@ final class Monitor: Sendable {
     var pressedFor: UInt64 = 0
     /// The earliest timer at the last look.
     var due: UInt64 = .max
+
+    /// For how many nanoseconds the worker has been in its present turn.
+    func turn(_ shared: UnsafeMutablePointer<CPUShared>, _ now: UInt64) -> UInt64 {
+      shared.pointee.isBusy.load(ordering: .relaxed) && since != 0 ? now - since : 0
+    }
   }
 
   /// How soon it looks again if there is a worker to spare while others are busy: soon after threads
@@ -177,6 +182,7 @@ final class Monitor: Sendable {
     var quietTicks = 0
     var pause = Monitor.leastTick
     var haste = Haste()
+    var wayOut = WayOut()
     var examineAt = lwkt_nanotime() + HostRef.examinationInterval
     var trimAt = lwkt_nanotime() + Monitor.trimInterval
     var hasSpareMemory = true
@@ -201,8 +207,10 @@ final class Monitor: Sendable {
         next = min(next, whenToLook(host.shared(cpu), now, &seen[cpu]))
       }
       pause = max(next, now + Monitor.leastTick) - now
-      if let cpu = host.pressInterrupt(), now &- seen[cpu].since >= 2 * Monitor.tick {
-        host.endBlocking(cpu)
+      let unheard = host.pressInterrupt()
+      if let cpu = unheard, now &- seen[cpu].since >= 2 * Monitor.tick { host.endBlocking(cpu) }
+      if lwkt_keeps_process(), let cpu = host.interruptibleCpu {
+        wayOut.look(now, isUnheard: unheard != nil, stuckFor: seen[cpu].turn(host.shared(cpu), now))
       }
       if now > host.pointee.drainDeadline.load(ordering: .acquiring),
         host.pointee.phase.load(ordering: .acquiring) == HostPhase.draining
@@ -367,6 +375,11 @@ extension UnsafeMutablePointer where Pointee == HostState {
     let cpu = thread.cpu
     preemptWorker(cpu)
     return cpu
+  }
+
+  /// The worker of the thread that Ctrl-C is for.
+  var interruptibleCpu: Int? {
+    ThreadRef(bitPattern: pointee.mainThread.load(ordering: .acquiring))?.cpu
   }
 
   /// The monitor: whoever still has the worker that Ctrl-C's thread is on blocks it, in `io.read` perhaps.

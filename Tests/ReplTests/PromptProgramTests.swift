@@ -40,6 +40,61 @@ import Testing
     terminal.leave()
   }
 
+  @Test("an evaluation that cannot be ended is left with the process")
+  func leavesEvaluation() throws {
+    let terminal = try start()
+    terminal.type("print('be' .. 'gun') debug.sethook(function() while true do end end, '', 1)\r")
+    terminal.wait(for: "\nbegun")
+    terminal.type("\u{3}")
+    terminal.wait(for: "Ctrl-C is not heard")
+    terminal.type("\u{3}")
+    #expect(terminal.end() == 128 + SIGINT)
+    #expect(terminal.echoes)
+    terminal.remove()
+  }
+
+  @Test("a thread that never gives the prompt's worker back is left with the process")
+  func leavesThread() throws {
+    let terminal = try start(workers: 1)
+    terminal.enter(
+      "lwkt.create(function() lwkt.sleep(0.1) "
+        + "debug.sethook(function() while true do end end, '', 1) end)", until: "thread 1.1")
+    terminal.type("half")
+    terminal.wait("Ctrl-C makes a signal again") { _ in !terminal.echoes && terminal.signals }
+    terminal.type("\u{3}")
+    terminal.wait(for: "Ctrl-C is not heard")
+    terminal.type("\u{3}")
+    #expect(terminal.end() == 128 + SIGINT)
+    #expect(terminal.echoes)
+    terminal.remove()
+  }
+
+  @Test("what cannot be ended and ends by itself leaves the prompt as it was")
+  func endsByItself() throws {
+    let terminal = try start()
+    terminal.type(
+      "print('be' .. 'gun') setmetatable({}, {__gc = function() "
+        + "local s = os.clock() while os.clock() - s < 3 do end end}) collectgarbage()\r")
+    terminal.wait(for: "\nbegun")
+    terminal.type("\u{3}")
+    terminal.wait(for: "Ctrl-C is not heard")
+    terminal.wait(for: "interrupted!")
+    terminal.wait(lastLine: "> ")
+    // In a line it is a key, in an evaluation it ends that.
+    terminal.type("half")
+    terminal.wait(lastLine: "> half")
+    #expect(!terminal.signals)
+    terminal.type("\u{3}")
+    terminal.wait(lastLine: "> ")
+    terminal.clear()
+    terminal.type("print('be' .. 'gun') while true do end\r")
+    terminal.wait(for: "\nbegun")
+    terminal.type("\u{3}")
+    terminal.wait(for: "interrupted!")
+    terminal.wait(lastLine: "> ")
+    terminal.leave()
+  }
+
   @Test("a second Ctrl-C does not wait for an answer that does not come") func secondInterrupt()
     throws
   {

@@ -198,10 +198,14 @@ final class PseudoTerminal {
   }
 
   /// The terminal's modes as the command has left or set them: does it echo?
-  var echoes: Bool {
+  var echoes: Bool { has(ECHO) }
+  /// Does it make signals of keys?
+  var signals: Bool { has(ISIG) }
+
+  private func has(_ mode: Int32) -> Bool {
     var modes = termios()
     tcgetattr(master, &modes)
-    return modes.c_lflag & UInt32(ECHO) != 0
+    return modes.c_lflag & UInt32(mode) != 0
   }
 
   func remove() { PseudoTerminal.remove(folder) }

@@ -86,7 +86,8 @@ coroutine.wrap(function()
 end)()
 
 -- A recursion that never ends is an error.
-local function endless(...) return 1 + endless(outer .. "x") end
+local two = setmetatable({}, { __concat = function() return 2 end })
+local function endless(...) return 1 + endless(two .. "x") end
 check.raises("stack overflow", endless)
 check.raises("stack overflow", coroutine.wrap(endless))
 

@@ -117,6 +117,10 @@ bool lwkt_take_interrupt(void);
 /* There is a prompt to come back to: Ctrl-C kills no more, however often it comes, nor does writing to a
  * pipe that nobody reads, which fails with EPIPE. */
 void lwkt_keep_process(void);
+bool lwkt_keeps_process(void);
+/* At a prompt, where Ctrl-C is caught: from now on it does kill, which is said on descriptor 2, or does not any
+ * more. */
+void lwkt_let_interrupt_kill(bool does);
 
 /* Let the calling kernel thread have this signal, whatever it has inherited. */
 void lwkt_unblock_signal(int number);

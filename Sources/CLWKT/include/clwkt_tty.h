@@ -17,6 +17,12 @@ int lwkt_tty_open(void);
  * has been typed ahead is kept. */
 void lwkt_tty_raw(bool raw);
 
+/* While the terminal is raw: does Ctrl-C make a signal all the same? Any kernel thread. */
+void lwkt_tty_signals(bool does);
+
+/* A handler of signals that kill: puts the modes back first. Async-signal-safe; with SA_NODEFER. */
+void lwkt_tty_die(int number);
+
 /* The text that undoes what was written to the terminal to change it; written at the end if the
  * terminal is raw. Constant, there for ever. */
 void lwkt_tty_farewell(const char *text);
