@@ -26,6 +26,9 @@ final class RingEngine: SysportEngine {
   private var isWakePollSet = false
   /// A cancel found the submission queue full: calls with `cancelErrno` set and not `isCancelSent`.
   private var hasUnsentCancels = false
+  /// Polls that were put in again, one soon after the other, and when the last one was.
+  private var restarts = 0
+  private var restartedAt: UInt64 = 0
   private let answers: UnsafeMutablePointer<lwkt_ring_answer>
 
   private static let answersAtOnce = 64
@@ -34,6 +37,11 @@ final class RingEngine: SysportEngine {
   private static let tagMask: UInt64 = 15
   private static let wakeTag: UInt64 = 1
   private static let cancelTag: UInt64 = 2
+
+  /// More restarts than this, with less than that many nanoseconds between one and the next, are of a file
+  /// that nobody can wait for.
+  private static let mostRestarts = 1000
+  private static let soon: UInt64 = 1_000_000
 
   struct Refusal: Error { var errno: Int32 }
 
@@ -169,13 +177,29 @@ final class RingEngine: SysportEngine {
       var result = Int(answer.result)
       // The kernel's own words for "interrupted" (ERESTARTSYS and its kin), which the ring lets out.
       if result <= -512, result >= -516 { result = -Int(EINTR) }
-      return sysport.stepEnded(SystemCallRef(bitPattern: address).unsafelyUnwrapped, result)
+      let call = SystemCallRef(bitPattern: address).unsafelyUnwrapped
+      if result == -Int(EINVAL), call.isPoll { return restart(call) }
+      return sysport.stepEnded(call, result)
     }
     if answer.user_data == RingEngine.wakeTag, answer.flags & UInt32(LWKT_RING_MORE) == 0 {
       // The kernel has ended the poll. Empty the descriptor, or the next one would answer at once.
       lwkt_eventfd_drain(wakeDescriptor)
       setWakePoll()
     }
+  }
+
+  /// A poll is over that the kernel calls invalid. Its events are ours, so what it means is another thing:
+  /// somebody was woken and there was no event, as when the modes of a terminal are set. The kernel looks,
+  /// finds nothing, and begins the poll again while it is still in the queue, where there is no place
+  /// for it a second time. So it is put in anew. What cannot be waited for at all gives the same answer,
+  /// but at once, again and again.
+  private func restart(_ call: SystemCallRef) {
+    if call.pointee.cancelErrno != 0 { return sysport.stepEnded(call, -Int(ECANCELED)) }
+    let now = lwkt_nanotime()
+    restarts = now &- restartedAt < RingEngine.soon ? restarts + 1 : 0
+    restartedAt = now
+    guard restarts < RingEngine.mostRestarts else { return sysport.stepEnded(call, -Int(EINVAL)) }
+    start(call)
   }
 
   func wait(timeoutNanoseconds: Int64) {

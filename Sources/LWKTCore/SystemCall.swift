@@ -270,6 +270,9 @@ extension UnsafeMutablePointer where Pointee == SystemCall {
     return result == .bytes || result == .written
   }
 
+  /// Is its present step a wait for events?
+  var isPoll: Bool { pointee.awaitedEvents != 0 || pointee.operation == .poll }
+
   /// Does it go on until all its bytes are written?
   var writesAll: Bool { pointee.entry.pointee.result == .written }
 

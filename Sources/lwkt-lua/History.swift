@@ -13,7 +13,7 @@ struct History {
   init(path: String?) {
     self.path = path
     guard let path, let bytes = readFile(path) else { return }
-    entries = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(Self.decode)
+    entries = bytes.split(separator: Self.newline).map(Self.decode)
     if entries.count > 2 * Self.most {
       entries.removeFirst(entries.count - Self.most)
       rewrite(path)
@@ -66,33 +66,40 @@ struct History {
     if isWritten { rename(temporary, path) } else { unlink(temporary) }
   }
 
+  /// Byte by byte: what Unicode takes for one character may be a backslash and a mark, or two of a line's
+  /// ends; and a long history is read in no time.
   static func encode(_ entry: String) -> String {
-    var line = ""
-    for character in entry {
-      switch character {
-      case "\\": line += "\\\\"
-      case "\n": line += "\\n"
-      default: line.append(character)
+    var line: [UInt8] = []
+    for byte in entry.utf8 {
+      switch byte {
+      case backslash: line += [backslash, backslash]
+      case newline: line += [backslash, letterN]
+      default: line.append(byte)
       }
     }
-    return line
+    return String(decoding: line, as: UTF8.self)
   }
 
-  static func decode(_ line: some StringProtocol) -> String {
-    var entry = ""
+  static func decode(_ line: some Collection<UInt8>) -> String {
+    guard line.contains(backslash) else { return String(decoding: line, as: UTF8.self) }
+    var entry: [UInt8] = []
     var isEscaped = false
-    for character in line {
+    for byte in line {
       if isEscaped {
-        entry.append(character == "n" ? "\n" : character)
+        entry.append(byte == letterN ? newline : byte)
         isEscaped = false
-      } else if character == "\\" {
+      } else if byte == backslash {
         isEscaped = true
       } else {
-        entry.append(character)
+        entry.append(byte)
       }
     }
-    return entry
+    return String(decoding: entry, as: UTF8.self)
   }
+
+  private static let backslash: UInt8 = 0x5c
+  private static let newline: UInt8 = 0x0a
+  private static let letterN: UInt8 = 0x6e
 
   private func makeFolders(of path: String) {
     var folder = ""

@@ -277,17 +277,18 @@ struct LineEditor {
   /// Go on with another line, indented as deep as the code is.
   mutating func insertNewline() {
     alignLine()
-    let depth = Self.depth(Array(buffer.text[..<buffer.cursor]))
+    let depth = Self.depth(of: Self.open(Array(buffer.text[..<buffer.cursor]))[...])
     buffer.insert("\n" + String(repeating: Self.indent, count: depth))
   }
 
-  /// A line that closes a block stands where the block began. The cursor is at its end.
+  /// A line that closes a block stands where the line stands that began it. The cursor is at its end.
   mutating func alignLine() {
     let line = buffer.lineStart
     let head = Array(buffer.text[line..<buffer.cursor])
     let spaces = head.prefix { $0 == " " }.count
     if Self.closesBlock(Array(head[spaces...])) {
-      let depth = max(0, Self.depth(Array(buffer.text[..<line])) - 1)
+      let open = Self.open(Array(buffer.text[..<line]))
+      let depth = Self.depth(of: open.prefix { $0 != open.last })
       let wanted = String(repeating: Self.indent, count: depth)
       if spaces > wanted.count {
         buffer.replaceBackward(from: line, with: wanted + String(head[spaces...]))
@@ -300,18 +301,34 @@ struct LineEditor {
     return ["end", "else", "elseif", "until", "}", ")", "]"].contains(String(line[first.range]))
   }
 
-  /// How many blocks and brackets are open at the end of `text`.
-  static func depth(_ text: [Character]) -> Int {
-    var depth = 0
-    for token in LuaLexer.tokens(text) where token.kind == .keyword || token.kind == .symbol {
+  /// For each block and bracket that is open at the end of `text`, the outermost first, the line that
+  /// began it. One that goes on where another ends, as in `end, {`, counts as begun where that was.
+  private static func open(_ text: [Character]) -> [Int] {
+    var open: [Int] = []
+    var (line, begunAt) = (0, 0)
+    var end = 0
+    for token in LuaLexer.tokens(text) {
+      let newlines = text[end..<token.range.lowerBound].count { $0 == "\n" }
+      let isFirst = newlines > 0
+      if isFirst {
+        line += newlines
+        begunAt = line
+      }
+      line += text[token.range].count { $0 == "\n" }
+      end = token.range.upperBound
+      guard token.kind == .keyword || token.kind == .symbol else { continue }
       switch String(text[token.range]) {
-      case "function", "do", "if", "repeat", "{", "(", "[": depth += 1
-      case "end", "until", "}", ")", "]": depth = max(0, depth - 1)
+      case "function", "do", "if", "repeat", "{", "(", "[": open.append(begunAt)
+      case "end", "until", "}", ")", "]":
+        if let closed = open.popLast(), isFirst { begunAt = closed }
       default: break
       }
     }
-    return depth
+    return open
   }
+
+  /// What several blocks and brackets begin in one line is indented once.
+  private static func depth(of open: ArraySlice<Int>) -> Int { Set(open).count }
 
   // MARK: history
 

@@ -1,12 +1,32 @@
 // ReplCommands.swift: the part of the driver that looks at the program: the commands with a colon.
 
 extension ReplDriver {
+  /// What of a worker each thread has had.
+  static let shares = #"""
+    -- For each of `threads`, how much of the time since the last look, which is `before`, it has run: from
+    -- one answer of its worker to the next, which each worker gives when it comes to it. So a thread has
+    -- at most all of one worker, and those of a worker have no more than all of it together, as long as
+    -- none moves. And this look, to be given next time.
+    local function shares_since(before, threads)
+      local shares, seen = {}, {}
+      for index, info in ipairs(threads) do
+        local run, now = info.run_s or 0, info.accounted_s
+        local last = before[info.id]
+        seen[info.id] = { run = run, at = now }
+        -- A worker that has just begun keeps no account yet.
+        local elapsed = last and last.at and now and now - last.at or 0
+        shares[index] = elapsed > 0 and (run - last.run) / elapsed or 0
+      end
+      return shares, seen
+    end
+    """#
+
   static let commands = #"""
     local lwkt, style, width, writeln = repl.lwkt, repl.style, repl.width, repl.writeln
     local visible, gsub = repl.visible, string.gsub
     local format, rep, match, find, sub = string.format, string.rep, string.match, string.find, string.sub
     local concat, sort, ipairs, next, loadfile = table.concat, table.sort, ipairs, next, loadfile
-    local open = io.open
+    local open, getenv = io.open, os.getenv
 
     local commands, about = {}, {}
     repl.commands = commands
@@ -22,6 +42,13 @@ extension ReplDriver {
 
     local function padded(text, room) return text .. rep(" ", room - width(text)) end
 
+    local function cut(text, columns)
+      local last = width(text) > columns and utf8.offset(text, columns)
+      if last then text = sub(text, 1, last - 1) end
+      while width(text) > columns do text = sub(text, 1, utf8.offset(text, -1) - 1) end
+      return text
+    end
+
     -- Rows of texts under headings, each cut at the screen's width.
     local function tabulated(headings, rows, columns, most)
       local rooms, lines = {}, {}
@@ -36,10 +63,7 @@ extension ReplDriver {
       local function line(texts)
         local parts = {}
         for index = 1, #headings do parts[index] = padded(texts[index], rooms[index]) end
-        local text = (gsub(concat(parts, "  "), "%s+$", ""))
-        if width(text) <= columns then return text end
-        local last = utf8.offset(text, columns)
-        return last and sub(text, 1, last - 1) or text
+        return cut(gsub(concat(parts, "  "), "%s+$", ""), columns)
       end
       lines[1] = style(line(headings), "prompt")
       for number = 1, math.min(#rows, most) do lines[#lines + 1] = line(rows[number]) end
@@ -144,21 +168,17 @@ extension ReplDriver {
 
     -- ---- top ----
 
-    -- The threads by how much they have run since the last look, which is `before`: from one answer of
-    -- their workers to the next, which each gives when it comes to it. So a thread has at most all of one
-    -- worker, and those of a worker have no more than all of it together, as long as none moves.
+    \#(shares)
+
+    -- The threads by how much they have run since the last look, which is `before`.
     local function top_text(before)
       local columns, lines = ui.size()
-      local rows, seen, states = {}, {}, {}
-      for index, info in ipairs(lwkt.threads()) do
-        local run, now = info.run_s or 0, info.accounted_s
-        local last = before[info.id]
-        seen[info.id] = { run = run, at = now }
+      local rows, states, threads = {}, {}, lwkt.threads()
+      local shares, seen = shares_since(before, threads)
+      for index, info in ipairs(threads) do
         states[info.state] = (states[info.state] or 0) + 1
         local row = thread_row(info)
-        -- A worker that has just begun keeps no account yet.
-        local elapsed = last and last.at and now and now - last.at or 0
-        row.share, row.place = elapsed > 0 and (run - last.run) / elapsed or 0, index
+        row.share, row.place = shares[index], index
         table.insert(row, 3, format("%.1f", 100 * row.share))
         rows[index] = row
       end
@@ -172,7 +192,8 @@ extension ReplDriver {
       for state, count in next, states do counts[#counts + 1] = count .. " " .. state end
       sort(counts)
       local workers = worker_rows()
-      local text = #rows .. " threads: " .. concat(counts, ", ") .. "   (q leaves)\n\n"
+      local head = counted(#rows, "thread") .. ": " .. concat(counts, ", ") .. "   (q leaves)"
+      local text = cut(head, columns) .. "\n\n"
         .. tabulated(worker_headings, workers, columns, math.max(1, lines // 3)) .. "\n\n"
       local used = 4 + math.min(#workers, math.max(1, lines // 3) + 1)
       return text .. tabulated(headings, rows, columns, math.max(1, lines - used - 2)), seen
@@ -218,10 +239,16 @@ extension ReplDriver {
 
     -- ---- code ----
 
+    -- The name of a file as shells understand it, and as Tab completes it.
+    local function file_named(path)
+      local home = find(path, "^~/") and getenv("HOME")
+      return home and home .. sub(path, 2) or path
+    end
+
     about.load = "run FILE here: its globals stay"
     function commands.load(path)
       if path == "" then return writeln(":load needs the name of a file") end
-      local chunk, message = loadfile(path)
+      local chunk, message = loadfile(file_named(path))
       if not chunk then return repl.report(message, "") end
       local results = repl.run(chunk)
       if results and results.n > 1 then repl.show_values(results, 2, results.n) end
@@ -240,12 +267,14 @@ extension ReplDriver {
     about.save = "write what was entered, except for what raised errors, to FILE"
     function commands.save(path)
       if path == "" then return writeln(":save needs the name of a file") end
+      path = file_named(path)
       local file, message = open(path, "w")
       if not file then return repl.report(message, "") end
       local done = repl.done
       local ok, problem = file:write(concat(done, "\n"), #done > 0 and "\n" or "")
-      file:close()
-      if not ok then return repl.report(problem, "") end
+      -- What is in the buffer is written now, and may fail.
+      local closed, why = file:close()
+      if not (ok and closed) then return repl.report(path .. ": " .. (problem or why), "") end
       writeln(counted(#done, "block") .. " written to " .. path)
     end
 

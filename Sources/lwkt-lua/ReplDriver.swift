@@ -135,12 +135,20 @@ enum ReplDriver {
     end
 
     -- On a terminal that cannot move its cursor: lines as it gives them.
+    local is_reading = false
     local function read_plain()
+      if is_reading then ui.write("\n") end
       ui.write(prompt_text("_PROMPT", "> "))
       local text = ""
       while true do
+        -- What interrupts it, or ends it, leaves the cursor in the line.
+        is_reading = true
         local line = read(0, 65536)
-        if not line or line == "" then return nil end
+        is_reading = false
+        if not line or line == "" then
+          ui.write("\n")
+          return nil
+        end
         text = text .. line
         if find(text, "^%s*$") or find(text, "^:%a") or not repl.is_incomplete(text) then
           is_under_way = true

@@ -154,6 +154,42 @@ final class SysportTests: SysportTestCase {
     }
   }
 
+  /// Who polls a terminal is not told of its modes: the kernel wakes it for them, and then calls its poll
+  /// invalid.
+  func testPollWhileModesAreSet() {
+    each(Self.withRing) { rig in
+      let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+      var (number, locked): (Int32, Int32) = (0, 0)
+      // TIOCSPTLCK and TIOCGPTN, which Swift does not see.
+      XCTAssertEqual(ioctl(master, 0x4004_5431, &locked), 0)
+      XCTAssertEqual(ioctl(master, 0x8004_5430, &number), 0)
+      let terminal = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
+      var modes = termios()
+      XCTAssertEqual(tcgetattr(terminal, &modes), 0)
+      cfmakeraw(&modes)
+      let raw = modes
+      tcsetattr(terminal, TCSANOW, &modes)
+      rig.spawnStraight { thread in
+        XCTAssertEqual(
+          make(Calls.poll(terminal, PollEvents.input, within: 100_000_000), thread), -Int(ETIMEDOUT)
+        )
+        XCTAssertEqual(make(Calls.poll(terminal, PollEvents.input), thread), 1)
+        close(terminal)
+        return 0
+      }
+      rig.spawnStraight { thread in
+        var modes = raw
+        for _ in 1...30 {
+          make(Calls.nanosleep(10_000_000), thread)
+          tcsetattr(terminal, TCSANOW, &modes)
+        }
+        put(master, "x")
+        make(Calls.nanosleep(10_000_000), thread)
+        return 0
+      }
+    }
+  }
+
   /// A limit that is past asks for what is there, and gets it although time is up.
   func testPollWithoutWaiting() {
     eachThread(Self.withRing) { thread in

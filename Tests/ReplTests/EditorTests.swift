@@ -146,12 +146,43 @@ private struct Desk {
     #expect(desk.shown == "for i = 1, 3 do\n  |")
     desk.type("f({")
     desk.editor.insertNewline()
-    #expect(desk.shown.hasSuffix("\n      |"))
+    #expect(desk.shown.hasSuffix("\n    |"))
     desk.type("})")
     desk.editor.insertNewline()
+    #expect(desk.shown.hasSuffix("\n  })\n  |"))
     desk.type("end")
     desk.editor.insertNewline()
     #expect(desk.shown.hasSuffix("\nend\n|"))
+  }
+
+  @Test("what begins in one line is indented once") func indentationOfArguments() {
+    var desk = Desk()
+    let typed = [
+      "local td = lwkt.create({ name = 'a' }, function(n)", "if n then", "return", "else",
+      "local t = {", "f(function()", "g()", "end)", "}", "end", "end, {", "1,", "}, (", "2))",
+    ]
+    for line in typed {
+      desk.type(line)
+      desk.editor.insertNewline()
+    }
+    let wanted = """
+      local td = lwkt.create({ name = 'a' }, function(n)
+        if n then
+          return
+        else
+          local t = {
+            f(function()
+              g()
+            end)
+          }
+        end
+      end, {
+        1,
+      }, (
+        2))
+      |
+      """
+    #expect(desk.shown == wanted)
   }
 
   @Test("arrows walk the entries that begin like what was typed") func history() {
@@ -225,9 +256,11 @@ private struct Desk {
   }
 
   @Test("history keeps lines and backslashes") func encoding() {
-    for entry in ["a", "a\nb", #"a\nb"#, #"\"#, "\\\n\\", "日本\n"] {
-      #expect(!History.encode(entry).contains("\n"))
-      #expect(History.decode(History.encode(entry)) == entry)
+    for entry in [
+      "a", "a\nb", #"a\nb"#, #"\"#, "\\\n\\", "日本\n", "a\r\nb", "\\\u{301}", "\n\u{301}",
+    ] {
+      #expect(!History.encode(entry).utf8.contains(0x0a))
+      #expect(History.decode(History.encode(entry).utf8).utf8.elementsEqual(entry.utf8))
     }
   }
 }

@@ -102,6 +102,53 @@ import Testing
     terminal.leave()
   }
 
+  @Test("each share is of the time between two answers of the thread's own worker")
+  func sharesOfTime()
+    throws
+  {
+    // Worker 1 answers late the second time: its threads have run for longer since the first.
+    let script =
+      "\n" + ReplDriver.shares + "\n" + """
+        local function text(threads, before)
+          local shares, seen = shares_since(before, threads)
+          for index, share in ipairs(shares) do shares[index] = ("%.2f"):format(share) end
+          return table.concat(shares, " "), seen
+        end
+        local first, seen = text({
+          { id = "1", run_s = 1, accounted_s = 10 }, { id = "1.1", run_s = 2, accounted_s = 10 },
+          { id = "1.2", run_s = 3, accounted_s = 11 }, { id = "1.3", accounted_s = 11 },
+          { id = "1.4" },
+        }, {})
+        local second, seen = text({
+          { id = "1", run_s = 1.25, accounted_s = 11 }, { id = "1.1", run_s = 2.75, accounted_s = 11 },
+          { id = "1.2", run_s = 5, accounted_s = 15 }, { id = "1.3", run_s = 2, accounted_s = 15 },
+          { id = "1.4", run_s = 1, accounted_s = 15 }, { id = "1.5", run_s = 1, accounted_s = 15 },
+        }, seen)
+        local third = text({
+          { id = "1", run_s = 1.25, accounted_s = 11 }, { id = "1.2", run_s = 6, accounted_s = 16 },
+        }, seen)
+        print(first .. "|" .. second .. "|" .. third)
+        """
+    let terminal = try PseudoTerminal(["-e", script], columns: 100)
+    terminal.wait(
+      for: "0.00 0.00 0.00 0.00 0.00|0.25 0.75 0.50 0.50 0.00 0.00|0.00 1.00")
+    #expect(terminal.end() == 0)
+    terminal.remove()
+  }
+
+  @Test("however narrow the screen, :top's rows are rows") func narrow() throws {
+    let terminal = try PseudoTerminal.ready(columns: 40, rows: 24)
+    terminal.enter(
+      "a = lwkt.create({name = ('\u{65e5}'):rep(30)}, function() lwkt.recv() end)", until: "\n>")
+    terminal.type(":top\r")
+    terminal.wait { $0.lines.contains { $0.hasPrefix("1.1") } }
+    #expect(terminal.screen.lines[0].hasPrefix("2 threads: 1 running"), "\(terminal.screen.text)")
+    #expect(terminal.screen.lines[1] == "", "\(terminal.screen.text)")
+    #expect(terminal.screen.lines.last?.hasPrefix("1.1") == true, "\(terminal.screen.text)")
+    terminal.type("q")
+    terminal.leave()
+  }
+
   @Test func files() throws {
     let terminal = try start()
     let saved = terminal.folder + "/saved.lua"
@@ -112,6 +159,11 @@ import Testing
     terminal.enter("a = nil", until: "\n>")
     terminal.enter(":load " + saved, until: "\n>")
     terminal.enter("a", until: "\n42\n>")
+    terminal.enter(":save /dev/full", until: "\n/dev/full: No space left")
+    terminal.enter(":save ~/home.lua", until: "written to " + terminal.folder + "/home.lua")
+    terminal.type(":load ~/ho\t")
+    terminal.wait(lastLine: "> :load ~/home.lua")
+    terminal.type("\u{15}")
     terminal.enter(":load /nonexistent", until: "cannot open /nonexistent")
     terminal.enter(":time 6 * 7", until: "took ")
     terminal.enter(":help", until: "tell about one")
@@ -155,8 +207,15 @@ import Testing
     terminal.wait(lastLine: "> ")
     terminal.enter("1 +", until: "\n>>")
     terminal.enter("1", until: ">> 1\n2\n>")
+    // Ctrl-C and Ctrl-D leave no line half written.
+    terminal.type("half")
+    terminal.wait(lastLine: "> half")
+    terminal.type("\u{3}")
+    terminal.wait(for: "> half^C\n>")
+    terminal.wait(lastLine: "> ")
     terminal.type("\u{4}")
     #expect(terminal.end() == 0)
+    #expect(terminal.screen.column == 0, "\(terminal.screen.text)")
     terminal.remove()
   }
 }
