@@ -29,6 +29,7 @@ static inline int resume_once(lua_State *L, lua_State *co, int count, int *resul
   self->running_L = co;
   int status = lua_resume(co, L, count, results);
   lwkt_percpu()->running_L = running;
+  if (lua_gethook(co) != NULL) lwkt_preempt_after(co);
   return status;
 }
 

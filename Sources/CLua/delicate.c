@@ -25,8 +25,7 @@ void lwkt_note_protected_calls(lua_State *L) {
   atomic_store_explicit(&plain_xpcall, global_function(L, "xpcall"), memory_order_relaxed);
 }
 
-/* Where a protected call has what it calls: below that stands nothing of its own that can be seen while
- * the function runs. When it is over, by an error, the variables to be closed are closed further up. */
+/* Where a protected call has what it calls. */
 static int place_of_callee(lua_State *L, lua_Debug *ar) {
   lua_getinfo(L, "f", ar);
   lua_CFunction function = lua_tocfunction(L, -1);
@@ -40,12 +39,25 @@ static int place_of_callee(lua_State *L, lua_Debug *ar) {
   return has_two ? 2 : 0;
 }
 
-/* Does this call unwind, after an error? */
-static bool is_unwinding(lua_State *L, lua_Debug *ar) {
+/* Is the function of `level` the value at the top of the stack? */
+static bool has_function(lua_State *L, int level) {
+  lua_Debug ar;
+  if (!lua_getstack(L, level, &ar)) return false;
+  lua_getinfo(L, "f", &ar);
+  bool is_same = lua_rawequal(L, -1, -2);
+  lwkt_pop(L, 1);
+  return is_same;
+}
+
+/* Does the call of `level`, which calls another, unwind, after an error? What a protected call calls is not
+ * seen below the one that runs, unless that is the same, with a variable number of arguments: Lua runs a
+ * copy then, above them. When it is over, by an error, variables to be closed are closed further up. */
+static bool is_unwinding(lua_State *L, lua_Debug *ar, int level) {
   int place = place_of_callee(L, ar);
   if (place == 0 || lua_getlocal(L, ar, place) == NULL) return false;
+  bool runs = has_function(L, level - 1);
   lwkt_pop(L, 1);
-  return true;
+  return !runs;
 }
 
 static bool is_close(const lua_Debug *ar) {
@@ -58,19 +70,9 @@ bool lwkt_is_delicate(lua_State *L) {
   for (int level = 0; level < LEVELS && lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "nS", &ar);
     if (level == 0 && strcmp(ar.source, lwkt_prelude_source) == 0) return true;
-    if (is_close(&ar) || (level > 0 && is_unwinding(L, &ar))) return true;
+    if (is_close(&ar) || (level > 0 && is_unwinding(L, &ar, level))) return true;
   }
   return false;
-}
-
-/* Is the function of `level`, the handler of an xpcall, at the top of the stack? */
-static bool has_function(lua_State *L, int level) {
-  lua_Debug ar;
-  if (!lua_getstack(L, level, &ar)) return false;
-  lua_getinfo(L, "f", &ar);
-  bool is_same = lua_rawequal(L, -1, -2);
-  lwkt_pop(L, 1);
-  return is_same;
 }
 
 /* The innermost protected call decides: what is raised ends there. */

@@ -29,6 +29,7 @@ struct settings {
 
 enum { piece_of_count = 4096 };
 
+LWKT_ASYNC static void arm(lua_State *L);
 static void preempt_hook(lua_State *L, lua_Debug *ar);
 static void settle_hook(lua_State *L, lua_Debug *ar);
 static void script_hook(lua_State *L, lua_Debug *ar);
@@ -256,10 +257,19 @@ static void end_handler(lua_State *L) {
   lua_newuserdatauv(L, (size_t)1 << 62, 0);
 }
 
-/* A thread that is to stop and computes instead of waiting gets the error here. Inside a finaliser no
+/* The next look is when a function returns. A script's count rests. */
+static void look_at_return(lua_State *L) {
+  lua_sethook(L, preempt_hook, (lua_gethookmask(L) & ~LUA_MASKCOUNT) | LUA_MASKRET, 0);
+}
+
+/* A thread that is to stop and computes instead of waiting gets the error here, or where that does no harm:
+ * a loop that catches it in between would never notice, if only a new turn looked. Inside a finaliser no
  * hook is called. */
 static void stop_if_due(lua_State *L) {
-  if (!lwkt_s_must_unwind() || lwkt_is_delicate(L)) return;
+  if (!lwkt_s_must_unwind()) return;
+  if (lwkt_is_delicate(L)) return look_at_return(L);
+  /* An evaluation that Ctrl-C has ended is not to take the prompt with it. */
+  if (lwkt_runs_driver(L)) return lwkt_s_evaluation_over();
   if (lwkt_in_handler(L)) end_handler(L);
   lwkt_reveal(L);
   lwkt_call(L, lwkt_s_unwind);
@@ -302,7 +312,10 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   bool has_lines = (lua_gethookmask(L) & LUA_MASKLINE) != 0;
   int event = ar->event;
   if (event != (has_lines ? LUA_HOOKLINE : LUA_HOOKCOUNT)) {
-    if (event == LUA_HOOKRET) raise_interrupt_if_due(L);
+    if (event == LUA_HOOKRET) {
+      raise_interrupt_if_due(L);
+      if (lwkt_s_must_unwind()) arm(L);
+    }
     if (event != LUA_HOOKCOUNT && is_wanted(L, event)) script_hook(L, ar);
     return;
   }
@@ -311,6 +324,7 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
   struct lwkt_percpu *self = lwkt_percpu();
   if (self->base_L == NULL) return;
   if (lwkt_s_take_interrupt()) {
+    if (lwkt_s_must_unwind()) lwkt_preempt_self();
     if (lwkt_in_handler(L)) {
       lwkt_s_return_interrupt();
       end_handler(L);
@@ -388,6 +402,10 @@ LWKT_ASYNC static void handler(int number) {
 void lwkt_preempt_install(void) { lwkt_handle_signal(SIGURG, handler); }
 
 void lwkt_preempt_signal(unsigned long kernel_thread) { pthread_kill(kernel_thread, SIGURG); }
+
+void lwkt_preempt_after(lua_State *co) {
+  if (lua_gethook(co) == preempt_hook) lwkt_preempt_self();
+}
 
 void lwkt_preempt_self(void) {
   lua_State *L = lwkt_percpu()->running_L;

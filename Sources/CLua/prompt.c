@@ -19,10 +19,16 @@ static bool is_interrupt(lua_State *L) {
   return length >= tail && memcmp(text + length - tail, words, tail) == 0;
 }
 
+bool lwkt_runs_driver(lua_State *L) {
+  lua_Debug ar;
+  return lua_getstack(L, 0, &ar) && lua_getinfo(L, "S", &ar) && strcmp(ar.source, "=[prompt]") == 0;
+}
+
 /* A step has ended: is there another? Raises what is no interrupt. */
 static bool step_done(lua_State *L, int status) {
   if (status == LUA_OK || status == LUA_YIELD) return lua_toboolean(L, -1);
   if (!is_interrupt(L)) return lua_error(L);
+  lwkt_s_evaluation_over();
   return true;
 }
 

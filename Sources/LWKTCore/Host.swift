@@ -136,6 +136,7 @@ public struct HostState: ~Copyable {
   let mainThread = Atomic<UInt>(0)
   /// See `oweInterrupt`. The main thread's, as it runs.
   var owesInterrupt = false
+  var evaluation = Evaluation()
 
   /// The one thread that is not frozen, or 0; and whether run times are noted. See `Freeze.swift`.
   let onlyThread = Atomic<UInt>(0)

@@ -70,7 +70,7 @@ public struct Thread: ~Copyable {
   /// `Lifecycle`. Release by whoever moves it on.
   let lifecycleAtomic: Atomic<UInt8>
   /// Bit 0 aborted, bit 1 a timeout scope expired, bit 2 the abort was swallowed,
-  /// bit 3 it exits. Sequentially consistent against `waitWord`.
+  /// bit 3 it exits, bit 4 Ctrl-C lasts. Sequentially consistent against `waitWord`.
   let cancelState = Atomic<UInt8>(0)
   /// Ctrl-C for this thread. Set by the monitor, taken by the thread.
   public let interrupted = Atomic<Bool>(false)

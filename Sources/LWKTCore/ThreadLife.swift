@@ -212,6 +212,7 @@ extension UnsafeMutablePointer where Pointee == Thread {
       hasBeenTold || hasBeenOwed
         || lwkt_was_interrupted() && pointee.host.isInterruptible(self) && lwkt_take_interrupt()
     else { return false }
+    noteInterruptRaised()
     // Now it tells somebody, who waits for that. It may not have been made urgent yet, if it was running
     // when Ctrl-C came.
     beUrgent(nanoseconds: 50_000_000, then: priority)

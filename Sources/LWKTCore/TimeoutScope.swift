@@ -135,10 +135,10 @@ extension UnsafeMutablePointer where Pointee == Thread {
   }
 
   /// The thread computes: is it to be told to stop nevertheless? Because its time is up, or because it
-  /// has swallowed its abort or its own exit. Not in a critical section. The current thread.
+  /// has swallowed its abort, Ctrl-C or its own exit. Not in a critical section. The current thread.
   public var mustUnwind: Bool {
     guard pointee.critCount == 0, isCancelled else { return false }
-    return isExiting || hasSwallowedAbort || dueScope != nil
+    return isExiting || hasSwallowedAbort || isInterruptedForGood || dueScope != nil
   }
 
   /// It is over: what its variables do that are to be closed is ended at waits alone. The current thread.

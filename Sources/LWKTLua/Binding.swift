@@ -338,7 +338,7 @@ package func unwind(_ L: OpaquePointer?) -> Int32 {
   let L = L.unsafelyUnwrapped
   let thread = currentThread
   if thread.isExiting { return resultExit }
-  if thread.hasSwallowedAbort {
+  if thread.hasSwallowedAbort || thread.isInterruptedForGood {
     lwkt_preempt_self()
     return raiseCancellation(L)
   }
@@ -358,6 +358,10 @@ package func takeInterrupt() -> Bool {
 package func returnInterrupt() {
   lwktCurrentThread()?.pointee.interrupted.store(true, ordering: .sequentiallyConsistent)
 }
+
+/// The prompt's driver has its evaluation behind it, if there was one.
+@c(lwkt_s_evaluation_over)
+package func evaluationOver() { currentThread.endEvaluation() }
 
 // MARK: Waiting
 
@@ -444,7 +448,8 @@ private func resume(_ L: LuaState, _ resumption: Resumption) -> Int32 {
 func raiseCancellation(_ L: LuaState) -> Int32 {
   let thread = currentThread
   _ = lua_checkstack(L, 8)
-  if takeInterrupt() {
+  if takeInterrupt() || thread.isInterruptedForGood {
+    if thread.isInterruptedForGood { lwkt_preempt_self() }
     pushString(L, "interrupted!")
     return resultError
   }

@@ -49,11 +49,16 @@ package func promptOpen(_ L: OpaquePointer?) -> Int32 {
 }
 
 extension LuaProgram {
-  /// The running thread goes first for a while: then, if it computes still, at `priority`.
-  package static func beUrgent(thenAt priority: Int) {
+  /// The running thread, the prompt, evaluates something. It goes first for a while: then, if it computes
+  /// still, at `priority`.
+  package static func beginEvaluation(thenAt priority: Int) {
     let calm = UInt8(clamping: min(max(priority, 0), Int(Thread.highestPriority)))
-    lwktCurrentThread()?.beUrgent(nanoseconds: 100_000_000, then: calm)
+    currentThread.beUrgent(nanoseconds: 100_000_000, then: calm)
+    currentThread.beginEvaluation()
   }
+
+  /// It has.
+  package static func endEvaluation() { currentThread.endEvaluation() }
 
   /// Stop all threads but the prompt, or let them go on. Any worker.
   package static func setFrozen(_ frozen: Bool) {

@@ -368,9 +368,16 @@ final class Repl: @unchecked Sendable {
         }
       ),
       (
-        "urgent",
+        "begin",
         {
-          LuaProgram.beUrgent(thenAt: $0.integer(0) ?? 0)
+          LuaProgram.beginEvaluation(thenAt: $0.integer(0) ?? 0)
+          return .values([])
+        }
+      ),
+      (
+        "over",
+        { _ in
+          LuaProgram.endEvaluation()
           return .values([])
         }
       ),

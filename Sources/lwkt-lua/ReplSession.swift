@@ -159,8 +159,9 @@ extension ReplDriver {
     function repl.run(chunk)
       repl.forget_keys()
       ui.deadlock()
-      ui.urgent(priority)
+      ui.begin(priority)
       local results = pack(xpcall(chunk, failed))
+      ui.over()
       priority = curthread().pri
       setpri(31)
       while pcall(crit_exit) do end

@@ -40,10 +40,45 @@ import Testing
     terminal.leave()
   }
 
+  @Test(
+    "an evaluation that catches Ctrl-C ends when told again",
+    arguments: [
+      "while true do pcall(function() while true do end end) end",
+      "while true do pcall(lwkt.sleep, 1000) end",
+      "while true do pcall(coroutine.wrap(function() while true do end end)) end",
+      "local function f() pcall(f) end while true do f() end",
+      "while true do xpcall(error, function() while true do end end) end",
+      "local x <close> = setmetatable({}, {__close = function() while true do end end})"
+        + " while true do pcall(lwkt.yield) end",
+      "while true do pcall(table.sort, {3, 1, 2}, function() while true do end end) end",
+      "while true do pcall(lwkt.timeout, 1000, function() while true do end end) end",
+    ])
+  func interruptsForGood(evaluation: String) throws {
+    let terminal = try start()
+    terminal.enter("lwkt.create({daemon = true}, lwkt.sleep, 1000)", until: "thread 1.1")
+    terminal.clear()
+    terminal.type("print('be' .. 'gun') " + evaluation + "\r")
+    terminal.wait(for: "\nbegun")
+    terminal.type("\u{3}")
+    // Until more than a second has gone by since the first was taken.
+    for _ in 1...200 where !terminal.screen.text.contains("interrupted!") {
+      usleep(100_000)
+      terminal.type("\u{3}")
+      terminal.takeIn()
+    }
+    terminal.wait(for: "interrupted!")
+    terminal.wait(lastLine: "> ")
+    // The next one is its own.
+    terminal.enter("(pcall(function() for i = 1, 1e6 do end end))", until: "\ntrue\n>")
+    terminal.enter("lwkt.sleep(0)", until: "sleep(0)\ntrue\n>")
+    terminal.leave()
+  }
+
   @Test("an evaluation that cannot be ended is left with the process")
   func leavesEvaluation() throws {
     let terminal = try start()
-    terminal.type("print('be' .. 'gun') debug.sethook(function() while true do end end, '', 1)\r")
+    terminal.type(
+      "debug.sethook(function() print('be' .. 'gun') while true do end end, '', 1)\r")
     terminal.wait(for: "\nbegun")
     terminal.type("\u{3}")
     terminal.wait(for: "Ctrl-C is not heard")
@@ -73,7 +108,7 @@ import Testing
   func endsByItself() throws {
     let terminal = try start()
     terminal.type(
-      "print('be' .. 'gun') setmetatable({}, {__gc = function() "
+      "setmetatable({}, {__gc = function() print('be' .. 'gun') "
         + "local s = os.clock() while os.clock() - s < 3 do end end}) collectgarbage()\r")
     terminal.wait(for: "\nbegun")
     terminal.type("\u{3}")

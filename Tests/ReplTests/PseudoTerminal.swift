@@ -172,7 +172,7 @@ final class PseudoTerminal {
     }
   }
 
-  /// Read what is there, waiting a little. False at the end.
+  /// Take in what has come. waiting a little. False at the end.
   private func readSome() -> Bool {
     var entry = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
     guard poll(&entry, 1, 100) > 0 else { return true }
@@ -182,6 +182,9 @@ final class PseudoTerminal {
     screen.feed(Array(buffer[..<count]))
     return true
   }
+
+  /// Take in what has come.
+  func takeIn() { _ = readSome() }
 
   /// Wait for the command's end: its exit status, or 128 and the number of the signal that ended it.
   func end() -> Int32? {

@@ -128,7 +128,7 @@ bool lwkt_s_may_preempt(void);
 /* Is the program over, so that even a thread that never waits must end? */
 bool lwkt_s_must_end(void);
 /* Is the running thread to stop computing: is the time of a `timeout` up that it is in, or has it
- * swallowed an abort? */
+ * swallowed an abort or Ctrl-C? */
 bool lwkt_s_must_unwind(void);
 /* The running thread has called `lwkt.exit`: what is to be closed in one of its coroutines is about to be,
  * which may wait; or has been. */
@@ -136,6 +136,8 @@ void lwkt_s_exit_closes(void);
 void lwkt_s_exit_goes_on(void);
 /* The error to be raised then. */
 int lwkt_s_unwind(lua_State *L);
+/* The running thread is the prompt, and its evaluation is over. */
+void lwkt_s_evaluation_over(void);
 /* Is the running thread inside one that the coroutine `L` has entered? */
 bool lwkt_s_is_scoped(lua_State *L);
 /* Has Ctrl-C been meant for the running thread? Takes it. */
@@ -189,6 +191,8 @@ int lwkt_yield_function(lua_State *L);
 bool lwkt_is_delicate(lua_State *L);
 /* Does the message handler of an `xpcall` run, as far as `L` shows? [-0, +0, -] */
 bool lwkt_in_handler(lua_State *L);
+/* Is the running function one of the prompt's driver? (prompt.c) */
+bool lwkt_runs_driver(lua_State *L);
 /* Note which functions pcall and xpcall are. The standard libraries are open. [-0, +0, m] */
 void lwkt_note_protected_calls(lua_State *L);
 /* Install the handler of the preemption signal. Once a process. */
@@ -199,6 +203,8 @@ void lwkt_hook_yield(lua_State *L);
 void lwkt_preempt_signal(unsigned long kernel_thread);
 /* The same for the running coroutine of this worker. */
 void lwkt_preempt_self(void);
+/* The same, if that of `co` was to and has not: it has just been left. */
+void lwkt_preempt_after(lua_State *co);
 
 /* ---- opening (open.c) ---- */
 
