@@ -172,11 +172,12 @@ static int co_resume(lua_State *L) {
 static int reset(lua_State *co) {
   struct lwkt_percpu *self = lwkt_percpu();
   void *running = self->running_L;
-  *lwkt_inside(co) = self->base_L;
+  *lwkt_inside(co) = lwkt_closing_mark(self->base_L);
   self->running_L = co;
   int status = lua_resetthread(co);
   lwkt_percpu()->running_L = running;
   *lwkt_inside(co) = NULL;
+  if (lua_gethook(co) != NULL) lwkt_preempt_after(co);
   return status;
 }
 

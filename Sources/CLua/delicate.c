@@ -66,7 +66,7 @@ static bool is_close(const lua_Debug *ar) {
 
 bool lwkt_is_delicate(lua_State *L) {
   lua_Debug ar;
-  if (!lua_checkstack(L, 4)) return true;
+  if (lwkt_is_closing(L) || !lua_checkstack(L, 4)) return true;
   for (int level = 0; level < LEVELS && lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "nS", &ar);
     if (level == 0 && strcmp(ar.source, lwkt_prelude_source) == 0) return true;

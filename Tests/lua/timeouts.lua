@@ -107,8 +107,9 @@ do
     return "goes on"
   end), "goes on", "the inner one")
   local inner = 0
-  times_out("both", 0.01, function()
-    times_out("both, inside", 0.01, forever)
+  -- At the same time, but not before the inner one has begun, however slow the machine.
+  times_out("both", 0.5, function()
+    times_out("both, inside", 0.5, forever)
     inner = inner + 1
     forever()
   end)
@@ -231,6 +232,20 @@ do
           error("x")
         end)
       end)()
+    end,
+    ["coroutine.close"] = function()
+      local co = coroutine.create(function()
+        local _ <close> = closing(tidy)
+        coroutine.yield()
+      end)
+      coroutine.resume(co)
+      coroutine.close(co)
+    end,
+    ["error in wrap"] = function()
+      pcall(coroutine.wrap(function()
+        local _ <close> = closing(tidy)
+        error("x")
+      end))
     end,
     ["finaliser"] = function()
       setmetatable({}, { __gc = tidy })

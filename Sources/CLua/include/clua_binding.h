@@ -252,8 +252,14 @@ static inline struct lwkt_heap *lwkt_heap_of(lua_State *L) {
 /* A coroutine's extra space: the thread (its own coroutine) that is inside it, running or switched
  * away; NULL when it is at rest. Threads that share a heap can see each other's coroutines, and must
  * not resume one that waits for another thread's message. A thread's own coroutine has itself there,
- * and one byte more once a script may know it. */
+ * and one byte more once a script may know it. So has a coroutine of which no more runs than what it has
+ * to close: one byte more than the thread that closes it. */
 static inline void **lwkt_inside(lua_State *co) { return (void **)lua_getextraspace(co); }
+static inline void *lwkt_closing_mark(void *base) { return base == NULL ? NULL : (char *)base + 1; }
+static inline bool lwkt_is_closing(lua_State *L) {
+  void *base = lwkt_percpu()->base_L;
+  return base != NULL && L != base && *lwkt_inside(L) == lwkt_closing_mark(base);
+}
 
 /* Can the thread that runs `L` go back to the loop by yielding? Else its native stack is parked. It
  * cannot across a C function that calls back, nor across one that resumes a coroutine itself, past our
