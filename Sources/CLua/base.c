@@ -108,17 +108,18 @@ static _Noreturn void end_process(int status) {
   exit(status);
 }
 
-static volatile sig_atomic_t last_status;
+/* The monitor's, for whichever kernel thread gets the signal. Relaxed: what comes of it is one number. */
+static atomic_int last_status;
 
 static void leave_now(int number) {
   (void)number;
-  _exit((int)last_status);
+  _exit(atomic_load_explicit(&last_status, memory_order_relaxed));
 }
 
 /* What is written at the end may have to wait for whom the process leaves behind: not for more than a
  * second. */
 _Noreturn void lwkt_leave(int status, const char *text, size_t length) {
-  last_status = status;
+  atomic_store_explicit(&last_status, status, memory_order_relaxed);
   lwkt_handle_signal(SIGALRM, leave_now);
   lwkt_unblock_signal(SIGALRM);
   alarm(1);

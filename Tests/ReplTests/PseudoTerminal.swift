@@ -42,6 +42,9 @@ final class PseudoTerminal {
     var variables = [
       "TERM": "xterm", "PATH": "/usr/bin:/bin", "XDG_STATE_HOME": made, "HOME": made,
     ]
+    for name in ["TSAN_OPTIONS", "ASAN_OPTIONS", "LSAN_OPTIONS"] {
+      variables[name] = getenv(name).map { String(cString: $0) }
+    }
     variables.merge(extra) { $1 }
     child = try spawn(
       products + "/lwkt-lua", arguments, environment: variables,
