@@ -115,17 +115,11 @@ import Testing
     terminal.wait(for: "Ctrl-C is not heard")
     terminal.wait(for: "interrupted!")
     terminal.wait(lastLine: "> ")
-    // In a line it is a key, in an evaluation it ends that.
+    // In a line it is a key.
     terminal.type("half")
     terminal.wait(lastLine: "> half")
     #expect(!terminal.signals)
     terminal.type("\u{3}")
-    terminal.wait(lastLine: "> ")
-    terminal.clear()
-    terminal.type("print('be' .. 'gun') while true do end\r")
-    terminal.wait(for: "\nbegun")
-    terminal.type("\u{3}")
-    terminal.wait(for: "interrupted!")
     terminal.wait(lastLine: "> ")
     terminal.leave()
   }
