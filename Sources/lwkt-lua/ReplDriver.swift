@@ -138,6 +138,7 @@ enum ReplDriver {
     local is_reading = false
     local function read_plain()
       if is_reading then ui.write("\n") end
+      is_reading = true
       ui.write(prompt_text("_PROMPT", "> "))
       local text = ""
       while true do
